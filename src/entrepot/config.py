@@ -1,0 +1,93 @@
+"""Every setting, documented in place: the settings page and `entrepot serve --help` are printed from here.
+
+A value comes from the command line, else ``ENTREPOT_<NAME>``, else the TOML file named by ``--config`` or
+``ENTREPOT_CONFIG``, else the default below.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from entrepot.errors import HubError, Kind
+
+REGIONS = (
+    "cn-bj1 cn-bj2 cn-wlcb cn-wlcb2 cn-sh2 cn-jx cn-sh cn-gd2 cn-gd cn-guiyang1 hk tw-tp sg jpn-tky kr-seoul th-bkk "
+    "idn-jakarta vn-sng ph-mnl ind-mumbai pk-khi us-den us-ca us-ws bra-saopaulo rus-mosc ge-fra uk-london uae-dubai "
+    "afr-nigeria uz-tas kz-ala mx-mex"
+)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an operator can set. Sizes are bytes, times are seconds."""
+
+    data: Annotated[str, Meta(description="The data folder: rows, bytes and the key file live in it.")] = "data"
+    host: Annotated[str, Meta(description="The address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="The port to listen on; 0 takes a free one.")] = 5000
+    workers: Annotated[int, Meta(ge=1, le=64, description="How many processes serve.")] = 1
+    public_url: Annotated[
+        str,
+        Meta(
+            description="The URL that clients use, for example https://hub.example.com. Empty: taken from each "
+            "request's Host header. Set it when a proxy stands in front."
+        ),
+    ] = ""
+    regions: Annotated[
+        str, Meta(description="Region ids that buckets may be created in, separated by spaces; the first is the default.")
+    ] = REGIONS
+    default_region: Annotated[str, Meta(description="The default region; it must be one of `regions`.")] = "cn-bj2"
+    token_seconds: Annotated[int, Meta(ge=60, le=3600, description="How long a registry token is good for.")] = 300
+    manifest_bytes: Annotated[
+        int, Meta(ge=4_194_304, le=67_108_864, description="The largest manifest that is accepted.")
+    ] = 4_194_304
+    action_bytes: Annotated[
+        int, Meta(ge=65_536, le=16_777_216, description="The largest body of a management API call.")
+    ] = 1_048_576
+    upload_seconds: Annotated[
+        int, Meta(ge=60, description="An upload that nothing was sent to for this long is dropped.")
+    ] = 86_400
+    stop_seconds: Annotated[
+        int, Meta(ge=1, le=3600, description="How long running requests may take to finish after SIGTERM.")
+    ] = 30
+    trusted_proxies: Annotated[
+        str,
+        Meta(description="Networks (CIDR, separated by spaces) whose X-Forwarded-For and X-Forwarded-Proto are believed."),
+    ] = ""
+    log_level: Annotated[str, Meta(description="debug, info, warning or error.", pattern="^(debug|info|warning|error)$")] = "info"
+
+    @property
+    def region_ids(self) -> tuple[str, ...]:
+        """The configured regions in their order."""
+        return tuple(self.regions.split())
+
+    @property
+    def data_dir(self) -> Path:
+        """The data folder as a path."""
+        return Path(self.data)
+
+
+def load(config: str | None = None, environ: dict[str, str] | None = None, **given: Any) -> Settings:
+    """Settings from all sources, the nearest first; raises CONFIG_INVALID naming the setting and the reason."""
+    environ = dict(os.environ) if environ is None else environ
+    values: dict[str, Any] = {}
+    path = config or environ.get("ENTREPOT_CONFIG")
+    if path:
+        try:
+            values.update(tomllib.loads(Path(path).read_text("utf-8")))
+        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+            raise HubError(Kind.CONFIG_INVALID, f"{path}: {fault}") from fault
+    for name in Settings.__struct_fields__:
+        text = environ.get(f"ENTREPOT_{name.upper()}")
+        if text is not None:
+            values[name] = text
+    values.update({name: value for name, value in given.items() if value is not None})
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as fault:
+        raise HubError(Kind.CONFIG_INVALID, str(fault)) from fault
+    if settings.default_region not in settings.region_ids:
+        raise HubError(Kind.CONFIG_INVALID, f"default_region {settings.default_region!r} is not in regions")
+    return settings

@@ -1,0 +1,57 @@
+"""What a verb is given: the hub's ports (Hub), and who asks from where (Ctx)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from entrepot.config import Settings
+from entrepot.ops.vault import Vault
+from entrepot.store.blobs import BlobStore
+from entrepot.store.db import Database
+
+RIGHTS = ("pull", "push", "delete", "admin")
+"""What a user may do inside its own account. None implies another; ``delete`` is its own right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """The caller: a person of an account, or nobody (``person_id`` 0)."""
+
+    person_id: int = 0
+    account_id: int = 0
+    email: str = ""
+    is_main: bool = False
+    rights: frozenset[str] = frozenset()
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Nobody logged in."""
+        return self.person_id == 0
+
+
+NOBODY = Who()
+
+
+@dataclass(slots=True)
+class Hub:
+    """The ports and settings that every verb works with. Clock and ids are fields, so tests set them."""
+
+    settings: Settings
+    db: Database
+    blobs: BlobStore
+    vault: Vault
+    clock: Callable[[], float]
+    new_id: Callable[[], str]
+
+
+@dataclass(slots=True)
+class Ctx:
+    """One call: the hub, the caller, and the address it came from."""
+
+    hub: Hub
+    who: Who = field(default=NOBODY)
+    address: str = ""
+
+    @property
+    def now(self) -> int:
+        """The time of the hub's clock in whole Unix seconds."""
+        return int(self.hub.clock())

@@ -1,0 +1,78 @@
+"""Secrets: the key file of the data folder, password hashes, encryption of what must be recoverable.
+
+The key file is made at `init`, mode 0600, and never leaves the machine; losing it loses the access keys
+(they can be made anew), not the images.
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from entrepot.errors import HubError, Kind
+
+KEY_FILE = "hub.key"
+
+
+class Vault:
+    """Everything that needs the key file's 32 bytes."""
+
+    def __init__(self, master: bytes) -> None:
+        self._master = master
+        self._sealer = AESGCM(self.derive("access-key"))
+        self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+        self._dummy = self._hasher.hash("no such user")
+
+    def derive(self, purpose: str) -> bytes:
+        """A key of 32 bytes for one purpose; the same on every worker and node."""
+        return hmac.digest(self._master, purpose.encode(), hashlib.sha256)
+
+    def seal(self, text: str, label: str) -> str:
+        """Encrypt ``text``; ``label`` (a row's identity) is bound in, so a sealed value cannot be moved to another row."""
+        nonce = os.urandom(12)
+        return base64.b64encode(nonce + self._sealer.encrypt(nonce, text.encode(), label.encode())).decode()
+
+    def open(self, sealed: str, label: str) -> str:
+        """Undo ``seal``; raises UNAVAILABLE when the key file is not the one it was sealed with."""
+        raw = base64.b64decode(sealed)
+        try:
+            return self._sealer.decrypt(raw[:12], raw[12:], label.encode()).decode()
+        except InvalidTag as fault:
+            raise HubError(Kind.UNAVAILABLE, f"{KEY_FILE} is not the key file this data was made with") from fault
+
+    def hash_password(self, password: str) -> str:
+        """An argon2id hash; deliberately slow (tens of milliseconds): call it in a thread."""
+        return self._hasher.hash(password)
+
+    def check_password(self, hashed: str | None, password: str) -> bool:
+        """Compare; without a hash the same time is spent, so a missing user cannot be told by the clock."""
+        try:
+            return self._hasher.verify(hashed or self._dummy, password) and hashed is not None
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+def create_key_file(folder: Path) -> Vault:
+    """Make the key file, durable before anything is sealed with it; raises FileExistsError."""
+    master = secrets.token_bytes(32)
+    descriptor = os.open(folder / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(master)
+        file.flush()
+        os.fsync(file.fileno())
+    return Vault(master)
+
+
+def open_key_file(folder: Path) -> Vault:
+    """Read the key file; raises NOT_INITIALISED when there is none."""
+    try:
+        return Vault((folder / KEY_FILE).read_bytes())
+    except FileNotFoundError as fault:
+        raise HubError(Kind.NOT_INITIALISED, f"{folder}; run `entrepot init --data {folder}` first") from fault

@@ -1,0 +1,58 @@
+"""The Database port: a *function* is shipped to the rows, never a statement.
+
+``fn(rows, *args)`` holds one transaction, does no other I/O and may run again from its start if the
+engine asks for it; the same function serves every engine. Statements are written in the shared dialect
+(``:name`` parameters, ``ON CONFLICT``, ``RETURNING``).
+"""
+
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Rows(Protocol):
+    """One open transaction."""
+
+    def one(self, sql: str, **params: Any) -> tuple[Any, ...] | None:
+        """The first row, or None."""
+        ...
+
+    def all(self, sql: str, **params: Any) -> list[tuple[Any, ...]]:
+        """Every row; the statement bounds how many."""
+        ...
+
+    def run(self, sql: str, **params: Any) -> int:
+        """Execute; the number of rows changed."""
+        ...
+
+    def run_many(self, sql: str, params: list[dict[str, Any]]) -> None:
+        """Execute once per parameter set."""
+        ...
+
+
+class Database(Protocol):
+    """Where rows live."""
+
+    async def read(self, fn: Callable[Concatenate[Rows, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``fn`` on one consistent snapshot."""
+        ...
+
+    async def write(self, fn: Callable[Concatenate[Rows, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``fn`` in one transaction; when this returns, its effect survives a power cut.
+
+        An exception raised by ``fn`` rolls back that function alone.
+        """
+        ...
+
+    async def note(self, fn: Callable[Concatenate[Rows, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Like ``write``, without waiting for the disk: for rows that may be lost in a power cut.
+
+        Every later ``write`` makes earlier notes durable too; a killed process loses none.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish what was accepted, then release everything."""
+        ...
