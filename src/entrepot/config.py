@@ -36,7 +36,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ),
     ] = ""
     regions: Annotated[
-        str, Meta(description="Region ids that buckets may be created in, separated by spaces; the first is the default.")
+        str,
+        Meta(description="Region ids that buckets may be created in, separated by spaces; the first is the default."),
     ] = REGIONS
     default_region: Annotated[str, Meta(description="The default region; it must be one of `regions`.")] = "cn-bj2"
     token_seconds: Annotated[int, Meta(ge=60, le=3600, description="How long a registry token is good for.")] = 300
@@ -54,9 +55,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = 30
     trusted_proxies: Annotated[
         str,
-        Meta(description="Networks (CIDR, separated by spaces) whose X-Forwarded-For and X-Forwarded-Proto are believed."),
+        Meta(
+            description="Networks (CIDR, separated by spaces) whose X-Forwarded-For and X-Forwarded-Proto are believed."
+        ),
     ] = ""
-    log_level: Annotated[str, Meta(description="debug, info, warning or error.", pattern="^(debug|info|warning|error)$")] = "info"
+    log_level: Annotated[
+        str, Meta(description="debug, info, warning or error.", pattern="^(debug|info|warning|error)$")
+    ] = "info"
 
     @property
     def region_ids(self) -> tuple[str, ...]:

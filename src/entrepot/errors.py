@@ -68,11 +68,15 @@ class Kind(Enum):
     RANGE_INVALID = Row("RANGE_INVALID", 416, 230, "The range does not fit: {}")
     PAGE_INVALID = Row("PAGINATION_NUMBER_INVALID", 400, 230, "n must be a whole number, 0 or more: {}")
     BLOB_UNKNOWN = Row("BLOB_UNKNOWN", 404, 1011, "The blob is not known in this repository: {}")
-    UPLOAD_UNKNOWN = Row("BLOB_UPLOAD_UNKNOWN", 404, 1012, "The upload is not known, it ended or expired; start again: {}")
+    UPLOAD_UNKNOWN = Row(
+        "BLOB_UPLOAD_UNKNOWN", 404, 1012, "The upload is not known, it ended or expired; start again: {}"
+    )
     MANIFEST_UNKNOWN = Row("MANIFEST_UNKNOWN", 404, 1013, "The manifest is not known in this repository: {}")
     MANIFEST_INVALID = Row("MANIFEST_INVALID", 400, 1014, "The manifest is not valid: {}")
     MANIFEST_TOO_LARGE = Row("MANIFEST_INVALID", 413, 240, "The manifest is too large: {}")
-    MANIFEST_BLOB_UNKNOWN = Row("MANIFEST_BLOB_UNKNOWN", 404, 1015, "The manifest names content that was not pushed here: {}")
+    MANIFEST_BLOB_UNKNOWN = Row(
+        "MANIFEST_BLOB_UNKNOWN", 404, 1015, "The manifest names content that was not pushed here: {}"
+    )
     TOO_MANY_TAGS = Row("UNSUPPORTED", 414, 240, "Too many tags in one request: {}")
 
     # --- the operator
@@ -108,7 +112,9 @@ class HubError(Exception):
     def message(self) -> str:
         """The text for the reader, the detail filled in."""
         text = self.kind.row.message
-        return (text.replace("{}", self.detail) if self.detail else text.replace(": {}", "").replace(" [{}]", "")).strip()
+        return (
+            text.replace("{}", self.detail) if self.detail else text.replace(": {}", "").replace(" [{}]", "")
+        ).strip()
 
     def __str__(self) -> str:
         return self.message

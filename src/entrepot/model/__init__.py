@@ -1,1 +1,1 @@
-
+"""The nouns: names, digests, manifests, signatures. No input or output here."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from entrepot.config import Settings
 from entrepot.ops.vault import Vault
@@ -41,6 +42,10 @@ class Hub:
     vault: Vault
     clock: Callable[[], float]
     new_id: Callable[[], str]
+    running: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    """Hashes of uploads in this process: session -> (bytes hashed, running hash). Only a hint."""
+    verified: dict[bytes, None] = field(default_factory=dict)
+    """Keyed hashes of (password hash, password) pairs that were found right; the row's hash is part of the key."""
 
 
 @dataclass(slots=True)

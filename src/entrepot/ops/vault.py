@@ -35,7 +35,7 @@ class Vault:
         return hmac.digest(self._master, purpose.encode(), hashlib.sha256)
 
     def seal(self, text: str, label: str) -> str:
-        """Encrypt ``text``; ``label`` (a row's identity) is bound in, so a sealed value cannot be moved to another row."""
+        """Encrypt ``text``; ``label`` names its row, so that a sealed value cannot be moved to another one."""
         nonce = os.urandom(12)
         return base64.b64encode(nonce + self._sealer.encrypt(nonce, text.encode(), label.encode())).decode()
 
@@ -59,15 +59,21 @@ class Vault:
             return False
 
 
-def create_key_file(folder: Path) -> Vault:
-    """Make the key file, durable before anything is sealed with it; raises FileExistsError."""
-    master = secrets.token_bytes(32)
-    descriptor = os.open(folder / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(master)
-        file.flush()
-        os.fsync(file.fileno())
-    return Vault(master)
+def create_key_file(folder: Path) -> None:
+    """Make the key file, whole and durable before it has its name; raises FileExistsError."""
+    draft = folder / f".{KEY_FILE}.{secrets.token_hex(4)}"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(32))
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, folder / KEY_FILE)
+    finally:
+        draft.unlink()
+    directory = os.open(folder, os.O_RDONLY)
+    os.fsync(directory)
+    os.close(directory)
 
 
 def open_key_file(folder: Path) -> Vault:

@@ -1,1 +1,1 @@
-
+"""The cellar: where rows and bytes live, behind two ports."""

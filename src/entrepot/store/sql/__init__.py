@@ -1,1 +1,1 @@
-
+"""One statement and one typed function, side by side; the shared SQL dialect."""

@@ -1,0 +1,241 @@
+"""What a caller may do in a repository, and the registry tokens that say so.
+
+A token names what was asked and what of it was granted, and the bucket's id: a bucket that is deleted and made
+anew by somebody else does not open to old tokens. Sources: distribution's auth specs (token, jwt, scope).
+"""
+
+import hmac
+from dataclasses import dataclass
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+
+from entrepot.errors import HubError, Kind
+from entrepot.model import names
+from entrepot.ops import people
+from entrepot.ops.context import NOBODY, Ctx, Hub, Who
+from entrepot.store.db import Rows
+from entrepot.store.sql import buckets as sql
+from entrepot.store.sql import people as people_sql
+
+SERVICE = "entrepot"
+TOKEN_LENGTH = 16_384
+REFRESH_SECONDS = 30 * 86_400
+LEEWAY = 60
+SCOPES = 64
+"""Most repositories in one token."""
+ACTIONS = ("pull", "push", "delete")
+_REMEMBERED = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One repository of a token: what was asked, what was granted, and which bucket the name meant."""
+
+    asked: frozenset[str]
+    granted: frozenset[str]
+    bucket_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A caller at the registry door. ``scopes`` None: logged in by itself (Basic), not limited by a token."""
+
+    who: Who = NOBODY
+    scopes: dict[str, Scope] | None = None
+    catalog: bool = False
+    expires: int = 0
+
+
+ANONYMOUS = Pass()
+
+
+def allows(holder: Pass, repository: str, action: str, bucket: tuple[int, int, int]) -> bool:
+    """Whether ``action`` is allowed; ``bucket`` is (id, account_id, is_public) as the rows say now."""
+    bucket_id, account_id, is_public = bucket
+    if action == "pull" and is_public:
+        return True
+    if holder.scopes is not None:
+        scope = holder.scopes.get(repository)
+        return scope is not None and action in scope.granted and scope.bucket_id == bucket_id
+    return holder.who.account_id == account_id and action in holder.who.rights
+
+
+def refuse(holder: Pass, repository: str, action: str, bucket: tuple[int, int, int] | None) -> HubError:
+    """The refusal for an action that is not allowed (or a bucket that is not there).
+
+    UNAUTHORIZED where another login or token could help; else DENIED to those who may know the bucket, and the
+    same NAME_UNKNOWN for a missing bucket and for somebody else's private one.
+    """
+    scope = holder.scopes.get(repository) if holder.scopes is not None else None
+    definite = not holder.who.is_anonymous and (holder.scopes is None or (scope is not None and action in scope.asked))
+    if not definite:
+        return HubError(Kind.UNAUTHORIZED, f"{action} on {repository}")
+    if bucket is not None and (bucket[2] or holder.who.account_id == bucket[1]):
+        return HubError(Kind.DENIED, f"the right {action!r} on {repository} is needed; ask the bucket's owner")
+    return unknown_bucket(repository)
+
+
+def unknown_bucket(repository: str) -> HubError:
+    """NAME_UNKNOWN that says how a bucket is made."""
+    bucket = repository.partition("/")[0]
+    return HubError(
+        Kind.NAME_UNKNOWN,
+        f"bucket {bucket!r} does not exist or is not yours; create it first: `entrepot bucket create {bucket}`"
+        f" on the server, or API Action=CreateDockerImageBucket&BucketName={bucket}",
+    )
+
+
+def parse_scopes(texts: list[str]) -> list[tuple[str, str, frozenset[str]]]:
+    """(type, name, actions) of each scope; what is not a scope is left out, as token servers do."""
+    found: list[tuple[str, str, frozenset[str]]] = []
+    for text in " ".join(texts).split():
+        kind, _, rest = text.partition(":")
+        name, colon, actions = rest.rpartition(":")
+        if colon and len(found) < SCOPES:
+            found.append((kind.partition("(")[0], name, frozenset(actions.split(","))))
+    return found
+
+
+async def issue(ctx: Ctx, scopes: list[tuple[str, str, frozenset[str]]]) -> tuple[str, int]:
+    """A token for the caller with what it may do of what it asked; the token and its life in seconds."""
+    hub = ctx.hub
+    access = await hub.db.read(_grant, ctx.who, scopes)
+    life = hub.settings.token_seconds
+    claims = {
+        "iss": SERVICE,
+        "aud": SERVICE,
+        "sub": str(ctx.who.person_id),
+        "iat": ctx.now,
+        "nbf": ctx.now,
+        "exp": ctx.now + life,
+        "jti": hub.new_id(),
+        "access": access,
+        "acc": ctx.who.account_id,
+        "rights": sorted(ctx.who.rights),
+    }
+    return _sign(hub, "registry", claims), life
+
+
+def _grant(rows: Rows, who: Who, scopes: list[tuple[str, str, frozenset[str]]]) -> list[dict[str, Any]]:
+    access: list[dict[str, Any]] = []
+    holder = Pass(who)
+    for kind, name, asked in scopes:
+        if kind == "registry" and name == "catalog" and not who.is_anonymous:
+            access.append({"type": "registry", "name": "catalog", "actions": ["*"]})
+        if kind != "repository":
+            continue
+        try:
+            repository = names.repository(name)
+        except HubError:
+            continue
+        wanted = frozenset(ACTIONS) if "*" in asked else asked & frozenset(ACTIONS)
+        bucket = sql.by_name(rows, repository.bucket)
+        where = (bucket.id, bucket.account_id, bucket.is_public) if bucket else None
+        granted = [one for one in ACTIONS if one in wanted and where and allows(holder, name, one, where)]
+        access.append(
+            {
+                "type": "repository",
+                "name": name,
+                "actions": granted,
+                "asked": sorted(wanted),
+                "bucket": bucket.id if bucket else 0,
+            }
+        )
+    return access
+
+
+_tokens: dict[tuple[int, str], Pass] = {}
+
+
+def verify(hub: Hub, token: str) -> Pass:
+    """The pass of a registry token; raises UNAUTHORIZED for a token that is not good (any more)."""
+    remembered = _tokens.get((id(hub), token))
+    if remembered is not None and hub.clock() < remembered.expires:
+        return remembered
+    claims = _read(hub, "registry", token)
+    scopes = {
+        one["name"]: Scope(frozenset(one["asked"]), frozenset(one["actions"]), one["bucket"])
+        for one in claims["access"]
+        if one["type"] == "repository"
+    }
+    who = Who(int(claims["sub"]), claims["acc"], rights=frozenset(claims["rights"]))
+    catalog = any(one["type"] == "registry" for one in claims["access"])
+    found = Pass(who, scopes, catalog, claims["exp"])
+    if len(_tokens) >= _REMEMBERED:
+        _tokens.pop(next(iter(_tokens)))
+    # A token says the same thing as long as it lives; the rows it is held against are read each time.
+    _tokens[(id(hub), token)] = found
+    return found
+
+
+async def issue_refresh(ctx: Ctx, login: str) -> str:
+    """A token that stands for a login until its password changes, its key is deleted or 30 days pass."""
+    claims = {
+        "iss": SERVICE,
+        "aud": SERVICE,
+        "sub": login,
+        "iat": ctx.now,
+        "exp": ctx.now + REFRESH_SECONDS,
+        "bound": await _binding(ctx.hub, login),
+    }
+    return _sign(ctx.hub, "refresh", claims)
+
+
+async def refresh(hub: Hub, token: str) -> tuple[Who, str]:
+    """The person behind a refresh token, as their rights are now, and the login name. Raises UNAUTHORIZED."""
+    claims = _read(hub, "refresh", token)
+    login = str(claims["sub"])
+    if not hmac.compare_digest(str(claims.get("bound")), await _binding(hub, login)):
+        raise HubError(Kind.UNAUTHORIZED, "the refresh token is no longer good; log in again")
+    person = await hub.db.read(_person, login)
+    if person is None or not person.is_active:
+        raise HubError(Kind.UNAUTHORIZED, "the user is disabled")
+    return people.who(person), login
+
+
+def _person(rows: Rows, login: str) -> people_sql.Person | None:
+    if "@" in login:
+        return people_sql.by_email(rows, login)
+    found = people_sql.by_key(rows, login)
+    return found[0] if found else None
+
+
+async def _binding(hub: Hub, login: str) -> str:
+    """A fingerprint of what the login rests on, so that a refresh token dies with it."""
+    person = await hub.db.read(_person, login)
+    basis = f"{person.id}:{person.password_hash}:{person.registry_password_hash}" if person else "nobody"
+    return hmac.digest(hub.vault.derive("refresh-binding"), basis.encode(), "sha256").hex()
+
+
+def _sign(hub: Hub, purpose: str, claims: dict[str, Any]) -> str:
+    key = OctKey.import_key(hub.vault.derive(f"token-{purpose}"))
+    return jwt.encode({"alg": "HS256", "typ": "JWT", "kid": purpose}, claims, key, algorithms=["HS256"])
+
+
+def _read(hub: Hub, purpose: str, token: str) -> dict[str, Any]:
+    """Check everything that makes a token ours: length, form, key id, algorithm, signature, issuer, audience, times."""
+    refusal = HubError(Kind.UNAUTHORIZED, "the token is not good or has expired; log in again")
+    if len(token) > TOKEN_LENGTH or token.count(".") != 2:
+        raise refusal
+    key = OctKey.import_key(hub.vault.derive(f"token-{purpose}"))
+    try:
+        decoded = jwt.decode(token, key, algorithms=["HS256"])
+        now = int(hub.clock())
+        registry = jwt.JWTClaimsRegistry(
+            now=lambda: now,
+            leeway=LEEWAY,
+            iss={"essential": True, "value": SERVICE},
+            aud={"essential": True, "value": SERVICE},
+            sub={"essential": True},
+            exp={"essential": True},
+            iat={"essential": True},
+        )
+        registry.validate(decoded.claims)
+    except (JoseError, ValueError, TypeError, RecursionError) as fault:
+        raise refusal from fault
+    if decoded.header.get("kid") != purpose or now >= int(decoded.claims["exp"]):
+        raise refusal
+    return decoded.claims

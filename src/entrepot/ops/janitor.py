@@ -1,0 +1,37 @@
+"""Leftovers: uploads that nobody goes on with. Bounded work per step; safe to run in several processes."""
+
+import asyncio
+
+import structlog
+
+from entrepot.errors import HubError
+from entrepot.ops.context import Hub
+from entrepot.store.sql import blobs as sql
+
+BATCH = 200
+PERIOD = 600.0
+
+log = structlog.get_logger("janitor")
+
+
+async def drop_idle_uploads(hub: Hub) -> int:
+    """End at most one batch of sessions idle for longer than the setting; how many."""
+    before = int(hub.clock()) - hub.settings.upload_seconds
+    sessions = await hub.db.read(sql.idle_uploads, before, BATCH)
+    for session in sessions:
+        # Row first, bytes later: a crash between leaves an orphan file, never a session without bytes.
+        await hub.db.note(sql.end_upload, session)
+        hub.running.pop(session, None)
+        await hub.blobs.drop_upload(session)
+    return len(sessions)
+
+
+async def run(hub: Hub) -> None:
+    """Until cancelled: a step every ten minutes, the next one at once while there is more."""
+    while True:
+        try:
+            dropped = await drop_idle_uploads(hub)
+        except HubError as fault:  # a full disk or a busy database passes; the janitor stays
+            log.warning("janitor step failed", reason=fault.message)
+            dropped = 0
+        await asyncio.sleep(0 if dropped == BATCH else PERIOD)

@@ -1,0 +1,72 @@
+"""Manifests and tags: push, delete. One transaction each: content, references, tags and counters together."""
+
+from entrepot.errors import HubError, Kind
+from entrepot.model import manifest as manifests
+from entrepot.model.manifest import Manifest
+from entrepot.ops.buckets import own
+from entrepot.ops.context import Ctx
+from entrepot.store.db import Rows
+from entrepot.store.sql import buckets as buckets_sql
+from entrepot.store.sql import manifests as sql
+
+
+async def put(
+    ctx: Ctx, bucket_id: int, image: str, digest: str, content: bytes, content_type: str, tags: list[str]
+) -> Manifest:
+    """Store a manifest or index under its digest and point ``tags`` at it; what was read of it.
+
+    Every blob it names must be linked in this image (MANIFEST_BLOB_UNKNOWN); its subject and the children of an index
+    may be missing, as the distribution-spec allows. Raises MANIFEST_INVALID.
+    """
+    manifest = manifests.parse(content, content_type)
+
+    def store(rows: Rows) -> None:
+        image_id = buckets_sql.image_for_push(rows, bucket_id, image, ctx.now)
+        blobs = sql.blob_ids(rows, image_id, manifest.blobs)
+        missing = [one for one in manifest.blobs if one not in blobs]
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            raise HubError(Kind.MANIFEST_BLOB_UNKNOWN, f"{missing[0]}{more}; push the blobs first, then the manifest")
+        manifest_id = sql.add(rows, image_id, digest, manifest, content, blobs, ctx.now)
+        for tag in tags:
+            sql.set_tag(rows, image_id, tag, manifest_id, ctx.now)
+
+    await ctx.hub.db.write(store)
+    return manifest
+
+
+async def delete(ctx: Ctx, image_id: int | None, reference: str) -> None:
+    """Delete a tag (only it), or a manifest by digest with every tag on it. Raises MANIFEST_UNKNOWN."""
+
+    def remove(rows: Rows) -> None:
+        if image_id is None:
+            raise HubError(Kind.MANIFEST_UNKNOWN, reference)
+        if ":" not in reference:
+            if not sql.delete_tag(rows, image_id, reference, ctx.now):
+                raise HubError(Kind.MANIFEST_UNKNOWN, f"tag {reference}")
+            return
+        manifest_id = sql.find(rows, image_id, reference)
+        if manifest_id is None:
+            raise HubError(Kind.MANIFEST_UNKNOWN, reference)
+        sql.delete(rows, image_id, manifest_id, ctx.now)
+
+    await ctx.hub.db.write(remove)
+
+
+async def delete_tags(ctx: Ctx, bucket: str, image: str, tags: list[str]) -> None:
+    """Delete tags of an image in the caller's account: all of them, or none.
+
+    Raises DENIED, BUCKET_UNKNOWN (another account's bucket too), DELETE_UNKNOWN for a missing image or tag.
+    """
+    if "delete" not in ctx.who.rights:
+        raise HubError(Kind.DENIED, "the right 'delete' is needed; ask the account's main user")
+
+    def remove(rows: Rows) -> None:
+        image_id = buckets_sql.find_image(rows, own(ctx, rows, bucket).id, image)
+        if image_id is None:
+            raise HubError(Kind.DELETE_UNKNOWN, f"image {image!r}")
+        for tag in dict.fromkeys(tags):
+            if not sql.delete_tag(rows, image_id, tag, ctx.now):
+                raise HubError(Kind.DELETE_UNKNOWN, f"tag {tag!r}; no tag was deleted")
+
+    await ctx.hub.db.write(remove)

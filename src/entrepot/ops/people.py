@@ -1,0 +1,220 @@
+"""Who is who: the first account, people, keys, passwords, and telling one from a name and a secret."""
+
+import asyncio
+import hmac
+import secrets
+from dataclasses import dataclass
+
+from entrepot.errors import HubError, Kind
+from entrepot.ops.context import NOBODY, RIGHTS, Hub, Who
+from entrepot.store.db import Rows
+from entrepot.store.sql import people as sql
+
+PASSWORD_LENGTH = 8
+VERIFIED = 4096
+"""Most passwords remembered as right, by keyed hash, in one process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """A new person's credentials; the only time they are all in one place."""
+
+    email: str
+    password: str
+    public_key: str
+    private_key: str
+    project_id: str
+
+
+def who(person: sql.Person) -> Who:
+    """A person row as a caller. The main user holds every right of its account."""
+    rights = frozenset(RIGHTS) if person.is_main else frozenset(person.rights.split())
+    return Who(person.id, person.account_id, person.email, bool(person.is_main), rights)
+
+
+async def first_account(hub: Hub, *, email: str, password: str | None) -> Secrets:
+    """The first account of an empty hub; raises ALREADY_INITIALISED when there is a person."""
+    return await add_user(hub, email, password=password, rights=frozenset(RIGHTS), account_of=None, only_first=True)
+
+
+async def add_user(
+    hub: Hub,
+    email: str,
+    *,
+    password: str | None,
+    rights: frozenset[str],
+    account_of: str | None,
+    only_first: bool = False,
+) -> Secrets:
+    """A person with a key: in the account of ``account_of`` (an e-mail), or as main user of a new account.
+
+    Without a password one is made. Raises EXISTS, USER_UNKNOWN, BAD_PARAM, and with ``only_first``
+    ALREADY_INITIALISED when there is somebody.
+    """
+    _check_new(email, password, rights)
+    password = password or secrets.token_urlsafe(18)
+    password_hash = await asyncio.to_thread(hub.vault.hash_password, password)
+    public_key, private_key = secrets.token_urlsafe(33), secrets.token_hex(24)
+    sealed = hub.vault.seal(private_key, public_key)
+    now = int(hub.clock())
+
+    def add(rows: Rows) -> str:
+        if only_first and sql.first_main(rows) is not None:
+            raise HubError(Kind.ALREADY_INITIALISED, "nothing was changed; add people with `entrepot user add`")
+        if account_of is None:
+            account_id = sql.add_account(rows, email, f"org-{secrets.token_hex(4)}", now)
+        else:
+            account_id = _known(sql.by_email(rows, account_of), account_of).account_id
+        person_id = sql.add_person(
+            rows,
+            account_id=account_id,
+            email=email,
+            is_main=account_of is None,
+            rights=" ".join(sorted(rights)),
+            password_hash=password_hash,
+            now=now,
+        )
+        if person_id is None:
+            raise HubError(Kind.EXISTS, f"a user {email}")
+        sql.add_key(rows, public_key, sealed, person_id, now)
+        project_id = sql.default_project(rows, account_id)
+        assert project_id is not None
+        return project_id
+
+    project_id = await hub.db.write(add)
+    return Secrets(email, password, public_key, private_key, project_id)
+
+
+def _check_new(email: str, password: str | None, rights: frozenset[str]) -> None:
+    if "@" not in email or len(email) > 200 or ":" in email or any(not c.isprintable() or c.isspace() for c in email):
+        raise HubError(Kind.BAD_PARAM, f"email: {email[:60]!r} is not an e-mail address")
+    if password is not None:
+        check_password_rule(password)
+    unknown = rights - set(RIGHTS)
+    if unknown:
+        raise HubError(Kind.BAD_PARAM, f"rights: {' '.join(sorted(unknown))}; known are {' '.join(RIGHTS)}")
+
+
+def check_password_rule(password: str) -> None:
+    """Raises BAD_PARAM for a password that is too short or too long."""
+    if not PASSWORD_LENGTH <= len(password) <= 1024:
+        raise HubError(Kind.BAD_PARAM, f"password: {PASSWORD_LENGTH} to 1024 characters")
+
+
+def _known(person: sql.Person | None, email: str) -> sql.Person:
+    if person is None:
+        raise HubError(Kind.USER_UNKNOWN, f"{email}; `entrepot user list` shows all")
+    return person
+
+
+async def list_users(hub: Hub) -> list[sql.Person]:
+    """Everybody, oldest first. Hashes included: print fields, not rows."""
+    return await hub.db.read(sql.everyone)
+
+
+async def operator(hub: Hub, email: str | None = None) -> Who:
+    """The person an operator on the spot acts as: the given one, else the first account's main user."""
+    if email is None:
+        person = await hub.db.read(sql.first_main)
+        if person is None:
+            raise HubError(Kind.NOT_INITIALISED, "it has no account; run `entrepot init`")
+        return who(person)
+    return who(_known(await hub.db.read(sql.by_email, email), email))
+
+
+async def set_password(hub: Hub, email: str, password: str, *, registry: bool) -> None:
+    """Set the console password, or the independent registry password. Raises USER_UNKNOWN, BAD_PARAM."""
+    check_password_rule(password)
+    hashed = await asyncio.to_thread(hub.vault.hash_password, password)
+
+    def change(rows: Rows) -> None:
+        person = _known(sql.by_email(rows, email), email)
+        (sql.set_registry_password if registry else sql.set_password)(rows, person.id, hashed)
+
+    await hub.db.write(change)
+
+
+async def set_active(hub: Hub, email: str, *, active: bool) -> None:
+    """Disable or enable a person; keys and passwords follow at once, registry tokens when they expire."""
+
+    def change(rows: Rows) -> None:
+        sql.set_active(rows, _known(sql.by_email(rows, email), email).id, is_active=active)
+
+    await hub.db.write(change)
+
+
+async def create_key(hub: Hub, email: str) -> Secrets:
+    """One more key for a person; ``password`` of the answer is empty. Raises USER_UNKNOWN."""
+    public_key, private_key = secrets.token_urlsafe(33), secrets.token_hex(24)
+    sealed = hub.vault.seal(private_key, public_key)
+
+    def add(rows: Rows) -> str:
+        person = _known(sql.by_email(rows, email), email)
+        sql.add_key(rows, public_key, sealed, person.id, int(hub.clock()))
+        return sql.default_project(rows, person.account_id) or ""
+
+    return Secrets(email, "", public_key, private_key, await hub.db.write(add))
+
+
+async def list_keys(hub: Hub, email: str) -> list[tuple[str, int, int]]:
+    """Public key, active or not, time made. Raises USER_UNKNOWN."""
+    return await hub.db.read(lambda rows: sql.keys_of(rows, _known(sql.by_email(rows, email), email).id))
+
+
+async def delete_key(hub: Hub, public_key: str) -> None:
+    """Forget a key for good. Raises KEY_UNKNOWN."""
+    if not await hub.db.write(sql.delete_key, public_key):
+        raise HubError(Kind.KEY_UNKNOWN, public_key)
+
+
+async def login(hub: Hub, name: str, secret: str) -> Who:
+    """The person behind a registry login; raises UNAUTHORIZED without telling what was wrong.
+
+    ``name`` is an e-mail (with the console or the registry password) or a public key (with its private key).
+    """
+    if len(name) > 256 or len(secret) > 1024:
+        raise HubError(Kind.UNAUTHORIZED, "name or password is wrong")
+    person = await _by_password(hub, name, secret) if "@" in name else await _by_key(hub, name, secret)
+    if person is None or not person.is_active:
+        raise HubError(Kind.UNAUTHORIZED, "name or password is wrong")
+    return who(person)
+
+
+async def _by_password(hub: Hub, email: str, password: str) -> sql.Person | None:
+    person = await hub.db.read(sql.by_email, email)
+
+    hashes = [person.password_hash, person.registry_password_hash] if person else [None]
+    if any(hashed and _pair(hub, hashed, password) in hub.verified for hashed in hashes):
+        return person
+    for hashed in hashes:
+        if await asyncio.to_thread(hub.vault.check_password, hashed, password) and hashed:
+            _remember(hub, _pair(hub, hashed, password))
+            return person
+    return None
+
+
+def _pair(hub: Hub, hashed: str, password: str) -> bytes:
+    # The stored hash is part of the key: a changed password is forgotten by itself.
+    return hmac.digest(hub.vault.derive("verified"), f"{len(hashed)}:{hashed}{password}".encode(), "sha256")
+
+
+def _remember(hub: Hub, pair: bytes) -> None:
+    # argon2 takes tens of milliseconds; clients that speak Basic send the same password with every request.
+    if len(hub.verified) >= VERIFIED:
+        hub.verified.pop(next(iter(hub.verified)))
+    hub.verified[pair] = None
+
+
+async def _by_key(hub: Hub, public_key: str, private_key: str) -> sql.Person | None:
+    found = await hub.db.read(sql.by_key, public_key)
+    if found is None:
+        return None
+    person, sealed = found
+    known = hub.vault.open(sealed, public_key)
+    return person if hmac.compare_digest(known.encode(), private_key.encode()) else None
+
+
+async def current(hub: Hub, person_id: int) -> Who:
+    """A person's rights as they are now; nobody when disabled or gone."""
+    person = await hub.db.read(sql.by_id, person_id)
+    return who(person) if person and person.is_active else NOBODY

@@ -1,0 +1,147 @@
+"""Door 1, /v2: match the path from its right end, know the caller, call the handler, render the answer or error.
+
+Names may hold the words blobs, manifests, uploads, tags and referrers, so only the end of a path decides.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import structlog
+
+from entrepot.errors import HubError, Kind
+from entrepot.model import names
+from entrepot.model.names import Repository
+from entrepot.ops import access, people
+from entrepot.ops.access import ANONYMOUS, Pass
+from entrepot.ops.context import NOBODY, Ctx, Hub
+from entrepot.registry import blobs, lists, manifests, token, uploads
+from entrepot.registry.origin import Origin
+from entrepot.registry.token import basic
+from entrepot.registry.wire import Answer, Call, Receive, Send, render
+from entrepot.store.blobs import Broken
+
+Handler = Callable[[Call], Awaitable[Answer]]
+log = structlog.get_logger("registry")
+
+
+class Route(NamedTuple):
+    """An endpoint: its handlers by method, whether its path names a repository, and the scope a login is led to.
+
+    ``wants`` empty: pull to read, push to write, delete to delete.
+    """
+
+    methods: dict[str, Handler]
+    in_repository: bool = True
+    wants: str = ""
+
+
+BASE = Route({"GET": lists.base, "HEAD": lists.base}, in_repository=False)
+CATALOG = Route({"GET": lists.catalog, "HEAD": lists.catalog}, in_repository=False)
+TAGS = Route({"GET": lists.tags, "HEAD": lists.tags})
+REFERRERS = Route({"GET": lists.referrers, "HEAD": lists.referrers})
+MANIFEST = Route({"GET": manifests.get, "HEAD": manifests.get, "PUT": manifests.put, "DELETE": manifests.delete})
+BLOB = Route({"GET": blobs.get, "HEAD": blobs.get, "DELETE": blobs.delete})
+START = Route({"POST": uploads.start}, wants="pull,push")
+SESSION = Route(
+    {"GET": uploads.status, "PATCH": uploads.patch, "PUT": uploads.close, "DELETE": uploads.cancel}, wants="pull,push"
+)
+TOKEN = Route({"GET": token.get, "POST": token.post}, in_repository=False)
+NOWHERE = Repository("", "")
+
+
+def match(path: str) -> tuple[Route, str, str]:
+    """(route, repository name, reference) of a path; raises NOT_FOUND."""
+    if path == "/token":
+        return TOKEN, "", ""
+    if path in {"/v2/", "/v2"}:
+        return BASE, "", ""
+    if path == "/v2/_catalog":
+        return CATALOG, "", "_catalog"
+    head, _, last = path.removeprefix("/v2/").rpartition("/")
+    name, _, word = head.rpartition("/")
+    if word == "manifests":
+        return MANIFEST, name, last
+    if last == "list" and word == "tags":
+        return TAGS, name, ""
+    if word == "referrers":
+        return REFERRERS, name, last
+    if word == "uploads" and name.endswith("/blobs"):
+        return (SESSION if last else START), name.removesuffix("/blobs"), last
+    if word == "blobs":
+        return (START, name, "") if last == "uploads" else (BLOB, name, last)
+    raise HubError(Kind.NOT_FOUND, path[:200])
+
+
+class RegistryDoor:
+    """The ASGI app of the registry and its token endpoint."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._origin = Origin(hub.settings)
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request; nothing but cancellation comes out of here."""
+        method: str = scope["method"]
+        headers = dict(scope["headers"])
+        base_url, address = self._origin.of(scope, headers)
+        challenge = ""
+        try:
+            route, name, reference = match(scope["path"])
+            call = Call(
+                Ctx(self._hub, NOBODY, address),
+                ANONYMOUS,
+                method,
+                name,
+                names.repository(name) if route.in_repository else NOWHERE,
+                reference,
+                scope["query_string"],
+                headers,
+                receive,
+                base_url,
+            )
+            challenge = _challenge(call, route, error="")
+            handler = route.methods.get(method)
+            if handler is None:
+                raise HubError(Kind.UNSUPPORTED, f"{method} here; allowed are {', '.join(route.methods)}")
+            if route is not TOKEN and (authorization := headers.get(b"authorization")):
+                challenge = _challenge(call, route, error="invalid_token")
+                call.holder = await _authenticate(self._hub, authorization)
+                call.ctx.who = call.holder.who
+                challenge = _challenge(
+                    call, route, error="insufficient_scope" if call.holder.scopes is not None else ""
+                )
+            answer = await handler(call)
+        except HubError as fault:
+            answer = render(fault, challenge)
+        except Broken:
+            return  # the client is gone: nobody to answer
+        except Exception:
+            reference_id = self._hub.new_id()
+            log.exception("request failed", method=method, path=scope["path"], error_id=reference_id)
+            answer = render(HubError(Kind.INTERNAL, f"report error {reference_id} to the operator"), "")
+        answer.headers.append((b"docker-distribution-api-version", b"registry/2.0"))
+        answer.headers.append((b"x-content-type-options", b"nosniff"))
+        await answer.send(send, head=method == "HEAD")
+
+
+async def _authenticate(hub: Hub, header: bytes) -> Pass:
+    """The pass behind an Authorization header; raises UNAUTHORIZED."""
+    scheme, _, value = header.decode("latin-1").strip().partition(" ")
+    if scheme.lower() == "bearer":
+        return access.verify(hub, value.strip())
+    if scheme.lower() == "basic":
+        return Pass(await people.login(hub, *basic(value)))
+    raise HubError(Kind.UNAUTHORIZED, "use Basic or Bearer")
+
+
+_WANTS = {"GET": "pull", "HEAD": "pull", "DELETE": "delete"}
+
+
+def _challenge(call: Call, route: Route, *, error: str) -> str:
+    """The WWW-Authenticate value that leads a client to the token it needs."""
+    text = f'Bearer realm="{call.base_url}/token",service="{access.SERVICE}"'
+    if call.name:
+        text += f',scope="repository:{call.name}:{route.wants or _WANTS.get(call.method, "pull,push")}"'
+    elif call.reference == "_catalog":
+        text += ',scope="registry:catalog:*"'
+    return text + (f',error="{error}"' if error else "")

@@ -1,0 +1,83 @@
+"""Blob GET, HEAD and DELETE. A blob is found through its link in the image, never by digest alone."""
+
+import re
+
+from entrepot.errors import HubError, Kind
+from entrepot.model import digest as digests
+from entrepot.ops import access, uploads
+from entrepot.registry.wire import Answer, Call, Headers, render
+from entrepot.store.sql import blobs as sql
+
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+
+
+async def get(call: Call) -> Answer:
+    """GET and HEAD: the whole blob, or one range of it (RFC 9110, section 14)."""
+    digest = str(digests.parse(call.reference))
+    found = await call.ctx.hub.db.read(sql.locate, *call.repository, digest)
+    if found is None or not access.allows(call.holder, call.name, "pull", found.bucket):
+        raise access.refuse(call.holder, call.name, "pull", found.bucket if found else None)
+    if found.size is None or found.key is None:
+        raise HubError(Kind.BLOB_UNKNOWN, digest)
+    etag = f'"{digest}"'.encode()
+    headers: Headers = [
+        (b"content-type", b"application/octet-stream"),
+        (b"docker-content-digest", digest.encode()),
+        (b"etag", etag),
+        (b"accept-ranges", b"bytes"),
+        (b"cache-control", b"max-age=31536000" if found.bucket[2] else b"private, max-age=31536000"),
+    ]
+    if call.headers.get(b"if-none-match") == etag:
+        return Answer(304, headers)
+    return await _send(call, found.key, found.size, headers)
+
+
+async def _send(call: Call, key: str, size: int, headers: Headers) -> Answer:
+    store = call.ctx.hub.blobs
+    try:
+        part = parse_range(call.headers.get(b"range", b"").decode("latin-1"), size)
+    except HubError as fault:
+        return render(fault, "", [(b"content-range", f"bytes */{size}".encode())])
+    if part is None:
+        answer = Answer(200, [*headers, (b"content-length", str(size).encode())], path=str(store.path(key)))
+        if size == 0:
+            answer.path = ""
+        return answer
+    start, length = part
+    headers += [
+        (b"content-length", str(length).encode()),
+        (b"content-range", f"bytes {start}-{start + length - 1}/{size}".encode()),
+    ]
+    return Answer(206, headers, stream=store.stream(key, start, length))
+
+
+def parse_range(text: str, size: int) -> tuple[int, int] | None:
+    """(start, length) of a single range; None for the whole.
+
+    Raises RANGE_INVALID when it starts past the end, or ends before it starts.
+
+    Several ranges and units that are not understood get the whole, which RFC 9110 allows.
+    """
+    found = _RANGE.fullmatch(text.replace(" ", ""))
+    if found is None or found.groups() == ("", ""):
+        return None
+    first, last = found.groups()
+    if not first:
+        length = min(int(last), size)
+        start = size - length
+    else:
+        start = int(first)
+        length = min(int(last) if last else size - 1, size - 1) - start + 1
+    if length <= 0:
+        raise HubError(Kind.RANGE_INVALID, f"{text[:60]} of {size} bytes")
+    return start, length
+
+
+async def delete(call: Call) -> Answer:
+    """DELETE: take the blob out of this image."""
+    digest = digests.parse(call.reference)
+    found = await call.ctx.hub.db.read(sql.locate, *call.repository, str(digest))
+    if found is None or not access.allows(call.holder, call.name, "delete", found.bucket):
+        raise access.refuse(call.holder, call.name, "delete", found.bucket if found else None)
+    await uploads.delete_blob(call.ctx, found.image_id, digest)
+    return Answer(202)

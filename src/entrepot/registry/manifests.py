@@ -1,0 +1,75 @@
+"""Manifest GET, HEAD, PUT and DELETE."""
+
+from entrepot.errors import HubError, Kind
+from entrepot.model import digest as digests
+from entrepot.model import names
+from entrepot.ops import access, manifests
+from entrepot.registry.wire import Answer, Call, Headers, location
+from entrepot.store.sql import blobs as blobs_sql
+from entrepot.store.sql import manifests as sql
+
+TAGS = 100
+"""Most tags that one push may set with ``?tag=``."""
+
+
+def _reference(text: str) -> str:
+    """A digest if it holds a colon, else a tag. Raises DIGEST_INVALID, TAG_INVALID."""
+    return str(digests.parse(text)) if ":" in text else names.tag(text)
+
+
+async def get(call: Call) -> Answer:
+    """GET and HEAD: the bytes as pushed, under the type they were pushed with. One statement."""
+    reference = _reference(call.reference)
+    found = await call.ctx.hub.db.read(sql.locate, *call.repository, reference, content=call.method == "GET")
+    if found is None or not access.allows(call.holder, call.name, "pull", found.bucket):
+        raise access.refuse(call.holder, call.name, "pull", found.bucket if found else None)
+    if found.digest is None:
+        if found.image_id is None:
+            raise HubError(Kind.NAME_UNKNOWN, f"no image {call.name}")
+        raise HubError(Kind.MANIFEST_UNKNOWN, f"{call.name} has no {reference}")
+    etag = f'"{found.digest}"'.encode()
+    headers: Headers = [
+        (b"content-type", found.media_type.encode()),
+        (b"docker-content-digest", found.digest.encode()),
+        (b"etag", etag),
+    ]
+    if call.headers.get(b"if-none-match") == etag:
+        return Answer(304, headers)
+    headers.append((b"content-length", str(found.size).encode()))
+    return Answer(200, headers, found.content)
+
+
+async def put(call: Call) -> Answer:
+    """PUT by tag, or by digest with any number of ``?tag=`` up to TAGS."""
+    located = await call.ctx.hub.db.read(blobs_sql.locate_image, *call.repository)
+    if located is None or not access.allows(call.holder, call.name, "push", located[0]):
+        raise access.refuse(call.holder, call.name, "push", located[0] if located else None)
+    reference = _reference(call.reference)
+    query_tags = call.query().get("tag", []) if call.raw_query else []
+    if len(query_tags) > TAGS:
+        raise HubError(Kind.TOO_MANY_TAGS, f"{len(query_tags)}, at most {TAGS}")
+    extra = [names.tag(one) for one in query_tags]
+    content = await call.small_body(call.ctx.hub.settings.manifest_bytes, Kind.MANIFEST_TOO_LARGE)
+    by_digest = ":" in reference
+    digest = digests.of(content, reference.partition(":")[0] if by_digest else "sha256")
+    if by_digest and digest != reference:
+        raise HubError(Kind.DIGEST_INVALID, f"the manifest has {digest}, the URL says {reference}")
+    content_type = call.headers.get(b"content-type", b"").decode("latin-1")
+    tags = extra if by_digest else [reference, *extra]
+    manifest = await manifests.put(
+        call.ctx, located[0][0], call.repository.image, digest, content, content_type, list(dict.fromkeys(tags))
+    )
+    headers = [location(call, "manifests", digest), (b"docker-content-digest", digest.encode())]
+    if manifest.subject:
+        headers.append((b"oci-subject", manifest.subject.encode()))
+    headers += [(b"oci-tag", tag.encode()) for tag in extra]
+    return Answer(201, headers)
+
+
+async def delete(call: Call) -> Answer:
+    """DELETE a tag (only it), or a manifest by digest with its tags."""
+    located = await call.ctx.hub.db.read(blobs_sql.locate_image, *call.repository)
+    if located is None or not access.allows(call.holder, call.name, "delete", located[0]):
+        raise access.refuse(call.holder, call.name, "delete", located[0] if located else None)
+    await manifests.delete(call.ctx, located[1], _reference(call.reference))
+    return Answer(202)

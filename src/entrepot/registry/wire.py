@@ -1,0 +1,140 @@
+"""What travels between the registry door's server side and its handlers: Call in, Answer out.
+
+Plain ASGI, no framework: this is the hot path.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+import msgspec
+
+from entrepot.errors import HubError, Kind
+from entrepot.model.names import Repository
+from entrepot.ops.access import Pass
+from entrepot.ops.context import Ctx
+from entrepot.store.blobs import Broken
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+JSON = (b"content-type", b"application/json")
+QUERY_LENGTH = 65_536
+
+
+@dataclass(slots=True)
+class Call:
+    """One request at the door. ``name`` is the repository ("" outside one), ``reference`` the rest of the path."""
+
+    ctx: Ctx
+    holder: Pass
+    method: str
+    name: str
+    repository: Repository
+    reference: str
+    raw_query: bytes
+    headers: dict[bytes, bytes]
+    receive: Receive
+    base_url: str
+
+    def query(self) -> dict[str, list[str]]:
+        """Query parameters; every value of each, blank ones too."""
+        found: dict[str, list[str]] = {}
+        if len(self.raw_query) > QUERY_LENGTH:
+            raise HubError(Kind.TOO_MANY_TAGS, f"the query is longer than {QUERY_LENGTH} bytes")
+        try:
+            for key, value in parse_qsl(self.raw_query.decode("ascii"), keep_blank_values=True, errors="strict"):
+                found.setdefault(key, []).append(value)
+        except ValueError as fault:
+            raise HubError(Kind.BAD_REQUEST, "the query is not percent-encoded UTF-8") from fault
+        return found
+
+    def length(self) -> int | None:
+        """Content-Length; None when the body comes in chunks. Raises SIZE_INVALID."""
+        text = self.headers.get(b"content-length")
+        if text is None:
+            return None
+        if not text.isdigit() or len(text) > 18:
+            raise HubError(Kind.SIZE_INVALID, "Content-Length is not a number")
+        return int(text)
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """The body in the pieces it arrives in; Broken when the client leaves before its end."""
+        announced, seen, more = self.length(), 0, True
+        while more:
+            message = await self.receive()
+            if message["type"] != "http.request":
+                raise Broken(0)
+            chunk: bytes = message.get("body", b"")
+            more = message.get("more_body", False)
+            seen += len(chunk)
+            if chunk:
+                yield chunk
+        if announced is not None and seen != announced:
+            raise Broken(0)
+
+    async def small_body(self, limit: int, kind: Kind) -> bytes:
+        """The whole body of at most ``limit`` bytes; raises ``kind`` beyond it."""
+        if (self.length() or 0) > limit:
+            raise HubError(kind, f"at most {limit} bytes")
+        gathered = bytearray()
+        async for chunk in self.body():
+            gathered += chunk
+            if len(gathered) > limit:
+                raise HubError(kind, f"at most {limit} bytes")
+        return bytes(gathered)
+
+
+@dataclass(slots=True)
+class Answer:
+    """One answer: bytes, a whole file (``path``), or a stream. HEAD sends headers only."""
+
+    status: int
+    headers: Headers = field(default_factory=list)
+    body: bytes = b""
+    path: str = ""
+    stream: AsyncIterator[bytes] | None = None
+
+    async def send(self, send: Send, *, head: bool = False) -> None:
+        """Send it. Headers carry Content-Length for files and streams already."""
+        headers = self.headers
+        if not self.path and self.stream is None and not any(name == b"content-length" for name, _ in headers):
+            headers = [*headers, (b"content-length", str(len(self.body)).encode())]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        if head:
+            await send({"type": "http.response.body", "body": b""})
+        elif self.path:
+            await send({"type": "http.response.pathsend", "path": self.path})
+        elif self.stream is not None:
+            async for piece in self.stream:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await send({"type": "http.response.body", "body": self.body})
+
+
+def location(call: Call, *rest: str) -> tuple[bytes, bytes]:
+    """A Location inside the repository: relative to the host, so that no Host header can bend it."""
+    return b"location", f"/v2/{call.name}/{'/'.join(rest)}".encode("ascii")
+
+
+def link(path: str, **query: str) -> tuple[bytes, bytes]:
+    """The Link header of a page that has a next one (RFC 8288), relative to the host."""
+    text = "&".join(f"{key}={quote(value, safe='')}" for key, value in query.items())
+    return b"link", f'<{path}?{text}>; rel="next"'.encode("ascii")
+
+
+def render(fault: HubError, challenge: str, headers: Headers | None = None) -> Answer:
+    """The one renderer of this door: OCI error JSON, and the challenge on 401."""
+    row = fault.kind.row
+    body = msgspec.json.encode(
+        {"errors": [{"code": row.oci, "message": fault.message, "detail": fault.detail or None}]}
+    )
+    all_headers = [JSON, *(headers or [])]
+    if row.status == 401 and challenge:
+        all_headers.append((b"www-authenticate", challenge.encode("latin-1", "replace")))
+    if row.status in {429, 503}:
+        all_headers.append((b"retry-after", b"1"))
+    return Answer(row.status, all_headers, body)

@@ -1,0 +1,69 @@
+"""The BlobStore port: it speaks of uploads, not of paths.
+
+An upload is a growing object under its session id. ``commit`` turns it into a stored object under a key that
+is never used again; which digest that key holds is a row's business.
+"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Protocol
+
+
+class BlobStore(Protocol):
+    """Where bytes live."""
+
+    async def append(self, upload: str, offset: int, body: AsyncIterator[bytes], sink: "Sink") -> int:
+        """Write ``body`` at ``offset`` (what lies beyond is cut off first) and feed the same bytes to ``sink``.
+
+        Returns the number of bytes written; when the body breaks off, ``Broken`` carries it. One appender per
+        upload: a second one gets RANGE_INVALID.
+        """
+        ...
+
+    async def size(self, upload: str) -> int:
+        """Bytes held for an upload; 0 for one that was never written to."""
+        ...
+
+    async def hash_upload(self, upload: str, length: int, sink: "Sink") -> None:
+        """Feed the first ``length`` bytes of an upload to ``sink``: for a resumed upload on another worker."""
+        ...
+
+    async def commit(self, upload: str, length: int, algorithm: str, encoded: str) -> str:
+        """Make the first ``length`` bytes of the upload durable as a stored object; returns its key.
+
+        What was written beyond ``length`` and never acknowledged is cut off. Raises RANGE_INVALID while somebody
+        appends, UPLOAD_UNKNOWN when the bytes are not there (any more).
+        """
+        ...
+
+    async def drop_upload(self, upload: str) -> None:
+        """Forget an upload; no error when there is none."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove a stored object; no error when there is none."""
+        ...
+
+    def path(self, key: str) -> Path:
+        """The file of a stored object, for servers that send files themselves."""
+        ...
+
+    def stream(self, key: str, start: int, length: int) -> AsyncIterator[bytes]:
+        """The bytes ``start`` to ``start + length`` of a stored object, in pieces of at most 1 MiB."""
+        ...
+
+
+class Sink(Protocol):
+    """Takes bytes in order; a running hash is one."""
+
+    def update(self, data: bytes | bytearray | memoryview, /) -> None:
+        """Take the next bytes."""
+        ...
+
+
+class Broken(Exception):
+    """The body of an append broke off; ``written`` bytes of it are held."""
+
+    def __init__(self, written: int) -> None:
+        super().__init__(written)
+        self.written = written

@@ -1,0 +1,208 @@
+"""Bytes in local files.
+
+    uploads/<session>                        growing; its length is never less than what was acknowledged
+    blobs/<algorithm>/<2 hex>/<hex>-<session>  stored; written once, never again under the same name
+
+Durability: fsync the file, rename it, fsync the folder it came to. Then the caller writes the row.
+"""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from entrepot.errors import HubError, Kind
+from entrepot.store.blobs import Broken, Sink
+
+PIECE = 512 * 1024
+"""Bytes gathered before one hop to a thread writes and hashes them; while it works, the next piece arrives."""
+INLINE = 64 * 1024
+"""A piece this small is written where it is: the hop would cost more."""
+READ = 1024 * 1024
+
+
+class FileBlobStore:
+    """The BlobStore port over one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._uploads = folder / "uploads"
+        self._blobs = folder / "blobs"
+        self._uploads.mkdir(parents=True, exist_ok=True)
+        self._blobs.mkdir(parents=True, exist_ok=True)
+        self._shards: set[Path] = set()
+
+    async def append(self, upload: str, offset: int, body: AsyncIterator[bytes], sink: Sink) -> int:
+        """Write and hash at once; see the port."""
+        with _disk_faults():
+            descriptor = os.open(self._uploads / upload, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            _lock(descriptor, self._uploads / upload)
+            with _disk_faults():
+                os.ftruncate(descriptor, offset)
+                os.lseek(descriptor, offset, os.SEEK_SET)
+                return await _pump(descriptor, body, sink)
+        finally:
+            os.close(descriptor)
+
+    async def size(self, upload: str) -> int:
+        """Bytes held for an upload."""
+        try:
+            return (self._uploads / upload).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    async def hash_upload(self, upload: str, length: int, sink: Sink) -> None:
+        """Read the first bytes again, in a thread."""
+
+        def read() -> None:
+            left = length
+            with (self._uploads / upload).open("rb") as file:
+                while left and (piece := file.read(min(READ, left))):
+                    sink.update(piece)
+                    left -= len(piece)
+
+        if length:
+            await asyncio.to_thread(read)
+
+    async def commit(self, upload: str, length: int, algorithm: str, encoded: str) -> str:
+        """Cut, fsync, rename, fsync the folder."""
+        key = f"{algorithm}/{encoded[:2]}/{encoded}-{upload}"
+        with _disk_faults():
+            await asyncio.to_thread(self._commit, self._uploads / upload, length, self._blobs / key)
+        return key
+
+    def _commit(self, source: Path, length: int, target: Path) -> None:
+        shard = target.parent
+        if shard not in self._shards:
+            shard.mkdir(parents=True, exist_ok=True)
+            for folder in (shard.parent, self._blobs):
+                _sync_folder(folder)
+            self._shards.add(shard)
+        descriptor = os.open(source, os.O_RDWR | (0 if length else os.O_CREAT), 0o600)
+        try:
+            _lock(descriptor, source)
+            if os.fstat(descriptor).st_size < length:
+                raise FileNotFoundError(source)
+            os.ftruncate(descriptor, length)
+            os.fsync(descriptor)
+            source.rename(target)  # under the lock: whoever waits for it finds the name gone
+        finally:
+            os.close(descriptor)
+        _sync_folder(shard)
+
+    async def drop_upload(self, upload: str) -> None:
+        """Unlink the growing file."""
+        (self._uploads / upload).unlink(missing_ok=True)
+
+    async def delete(self, key: str) -> None:
+        """Unlink a stored file."""
+        self.path(key).unlink(missing_ok=True)
+
+    def path(self, key: str) -> Path:
+        """The file of a stored object."""
+        return self._blobs / key
+
+    async def stream(self, key: str, start: int, length: int) -> AsyncIterator[bytes]:
+        """Read in pieces; the first one inline, because it is mostly the only one."""
+        with self.path(key).open("rb", buffering=0) as file:
+            file.seek(start)
+            left = length
+            while left > 0:
+                piece = file.read(min(READ, left))
+                if not piece:
+                    raise HubError(Kind.INTERNAL, "a stored object is shorter than its row says; run `entrepot fsck`")
+                left -= len(piece)
+                yield piece
+
+
+async def _pump(descriptor: int, body: AsyncIterator[bytes], sink: Sink) -> int:
+    """Receive the next piece while a thread writes and hashes the one before it; two pieces in memory at most."""
+    writer = _Writer(descriptor, sink)
+    piece = bytearray()
+    try:
+        async for chunk in body:
+            piece += chunk
+            if len(piece) >= PIECE:
+                await writer.put(piece)
+                piece = bytearray()
+    except Broken:
+        await writer.put(piece)
+        await writer.settle()
+        raise Broken(writer.accepted) from None
+    except BaseException:
+        await writer.abandon()
+        raise
+    await writer.settle()
+    if len(piece) <= INLINE:
+        writer.store(piece)
+        return writer.accepted + len(piece)
+    await writer.put(piece)
+    await writer.settle()
+    return writer.accepted
+
+
+class _Writer:
+    """One piece under way in a thread."""
+
+    def __init__(self, descriptor: int, sink: Sink) -> None:
+        self._descriptor = descriptor
+        self._sink = sink
+        self._running: asyncio.Future[None] | None = None
+        self.accepted = 0
+
+    def store(self, piece: bytearray) -> None:
+        view = memoryview(piece)
+        done = 0
+        while done < len(view):
+            done += os.write(self._descriptor, view[done:])
+        self._sink.update(view)
+
+    async def put(self, piece: bytearray) -> None:
+        await self.settle()
+        self._running = asyncio.ensure_future(asyncio.to_thread(self.store, piece))
+        self.accepted += len(piece)
+
+    async def settle(self) -> None:
+        if self._running:
+            running, self._running = self._running, None
+            await running
+
+    async def abandon(self) -> None:
+        """Wait, whatever comes of it: the descriptor is closed next."""
+        if self._running:
+            await asyncio.wait([self._running])
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    """Own the upload; raises RANGE_INVALID, and UPLOAD_UNKNOWN when it was published meanwhile."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as fault:
+        raise HubError(
+            Kind.RANGE_INVALID, "another request is writing to this upload; ask its status, then go on"
+        ) from fault
+    # The file may have become a stored object between open and lock: those bytes must never change again.
+    if not path.exists() or path.stat().st_ino != os.fstat(descriptor).st_ino:
+        raise HubError(Kind.UPLOAD_UNKNOWN, path.name)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class _disk_faults:  # noqa: N801 - reads as a statement
+    """Turn the disk's refusal (full, read-only, failing) into UNAVAILABLE with the system's own word for it."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, fault: BaseException | None, trace: object) -> None:
+        if isinstance(fault, FileNotFoundError):
+            raise HubError(Kind.UPLOAD_UNKNOWN, "its bytes are gone") from fault
+        if isinstance(fault, OSError):
+            raise HubError(Kind.UNAVAILABLE, f"the data folder cannot be written: {fault.strerror}") from fault

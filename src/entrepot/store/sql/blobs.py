@@ -1,0 +1,185 @@
+"""Blobs, their links and uploads as rows."""
+
+from typing import NamedTuple
+
+from entrepot.store.db import Rows
+
+
+class Found(NamedTuple):
+    """A bucket as a request sees it, and what was looked for inside it (None: not there)."""
+
+    bucket: tuple[int, int, int]
+    image_id: int | None
+    size: int | None
+    key: str | None
+
+
+def locate_image(rows: Rows, bucket: str, image: str) -> tuple[tuple[int, int, int], int | None] | None:
+    """((bucket id, account, public), image id or None); None without the bucket."""
+    row = rows.one(
+        "SELECT b.id, b.account_id, b.is_public, i.id FROM bucket b"
+        " LEFT JOIN image i ON i.bucket_id = b.id AND i.name = :image WHERE b.name = :bucket",
+        bucket=bucket,
+        image=image,
+    )
+    return ((row[0], row[1], row[2]), row[3]) if row else None
+
+
+def locate(rows: Rows, bucket: str, image: str, digest: str) -> Found | None:
+    """A blob through its link in an image; None without the bucket."""
+    row = rows.one(
+        "SELECT b.id, b.account_id, b.is_public, i.id,"
+        " CASE WHEN l.blob_id IS NULL THEN NULL ELSE o.size END, o.storage_key"
+        " FROM bucket b"
+        " LEFT JOIN image i ON i.bucket_id = b.id AND i.name = :image"
+        " LEFT JOIN blob o ON o.digest = :digest"
+        " LEFT JOIN image_blob l ON l.image_id = i.id AND l.blob_id = o.id"
+        " WHERE b.name = :bucket",
+        bucket=bucket,
+        image=image,
+        digest=digest,
+    )
+    return Found((row[0], row[1], row[2]), row[3], row[4], row[5]) if row else None
+
+
+def key_of(rows: Rows, digest: str) -> tuple[int, str] | None:
+    """(id, storage key) of a stored blob."""
+    row = rows.one("SELECT id, storage_key FROM blob WHERE digest = :digest", digest=digest)
+    return (row[0], row[1]) if row else None
+
+
+def keep(rows: Rows, *, digest: str, size: int, key: str, now: int) -> tuple[int, str]:
+    """Insert a blob, or keep the one that is there: (id, the storage key that counts)."""
+    row = rows.one(
+        "INSERT INTO blob (digest, size, storage_key, created_at) VALUES (:digest, :size, :key, :now)"
+        " ON CONFLICT (digest) DO UPDATE SET digest = excluded.digest RETURNING id, storage_key",
+        digest=digest,
+        size=size,
+        key=key,
+        now=now,
+    )
+    assert row is not None
+    return row[0], row[1]
+
+
+def link(rows: Rows, image_id: int, blob_id: int, now: int) -> None:
+    """Make a blob visible in an image."""
+    rows.run(
+        "INSERT INTO image_blob (image_id, blob_id, created_at) VALUES (:image, :blob, :now)"
+        " ON CONFLICT (image_id, blob_id) DO NOTHING",
+        image=image_id,
+        blob=blob_id,
+        now=now,
+    )
+
+
+def linked(rows: Rows, image_id: int, digest: str) -> int | None:
+    """A blob's id when it is linked in the image."""
+    row = rows.one(
+        "SELECT o.id FROM blob o JOIN image_blob l ON l.blob_id = o.id WHERE o.digest = :digest AND l.image_id = :image",
+        digest=digest,
+        image=image_id,
+    )
+    return int(row[0]) if row else None
+
+
+def readable(rows: Rows, digest: str, account_id: int) -> int | None:
+    """A blob's id when an image of a public bucket, or of a bucket of the account (0: none), links it."""
+    row = rows.one(
+        "SELECT o.id FROM blob o WHERE o.digest = :digest AND EXISTS ("
+        " SELECT 1 FROM image_blob l JOIN image i ON i.id = l.image_id JOIN bucket b ON b.id = i.bucket_id"
+        " WHERE l.blob_id = o.id AND (b.is_public = 1 OR b.account_id = :account))",
+        digest=digest,
+        account=account_id,
+    )
+    return int(row[0]) if row else None
+
+
+def is_used(rows: Rows, image_id: int, blob_id: int) -> bool:
+    """Whether a manifest of this image names the blob."""
+    return (
+        rows.one(
+            "SELECT 1 FROM manifest_blob r JOIN manifest m ON m.id = r.manifest_id"
+            " WHERE r.blob_id = :blob AND m.image_id = :image LIMIT 1",
+            blob=blob_id,
+            image=image_id,
+        )
+        is not None
+    )
+
+
+def unlink(rows: Rows, image_id: int, blob_id: int) -> None:
+    """Take a blob out of an image."""
+    rows.run("DELETE FROM image_blob WHERE image_id = :image AND blob_id = :blob", image=image_id, blob=blob_id)
+
+
+class Upload(NamedTuple):
+    """A row of ``upload``."""
+
+    id: str
+    image_id: int
+    person_id: int
+    algorithm: str
+    received: int
+    digest_so_far: str
+
+
+def add_upload(
+    rows: Rows, *, session: str, image_id: int, person_id: int, algorithm: str, digest: str, now: int
+) -> None:
+    """A session with nothing received; ``digest`` is that of no bytes."""
+    rows.run(
+        "INSERT INTO upload (id, image_id, person_id, algorithm, received, digest_so_far, created_at, updated_at)"
+        " VALUES (:id, :image, :person, :algorithm, 0, :digest, :now, :now)",
+        id=session,
+        image=image_id,
+        person=person_id,
+        algorithm=algorithm,
+        digest=digest,
+        now=now,
+    )
+
+
+def find_upload(rows: Rows, session: str, image_id: int, person_id: int) -> Upload | None:
+    """A session, inside its image and of its person only."""
+    row = rows.one(
+        "SELECT id, image_id, person_id, algorithm, received, digest_so_far FROM upload"
+        " WHERE id = :id AND image_id = :image AND person_id = :person",
+        id=session,
+        image=image_id,
+        person=person_id,
+    )
+    return Upload(*row) if row else None
+
+
+def advance(rows: Rows, session: str, *, before: int, received: int, digest: str, now: int) -> bool:
+    """Record what was received; False when the session ended or moved meanwhile."""
+    return (
+        rows.run(
+            "UPDATE upload SET received = :received, digest_so_far = :digest, updated_at = :now"
+            " WHERE id = :id AND received = :before",
+            id=session,
+            before=before,
+            received=received,
+            digest=digest,
+            now=now,
+        )
+        == 1
+    )
+
+
+def end_upload(rows: Rows, session: str) -> bool:
+    """Whether there was one."""
+    return rows.run("DELETE FROM upload WHERE id = :id", id=session) == 1
+
+
+def idle_uploads(rows: Rows, before: int, limit: int) -> list[str]:
+    """Sessions that nothing was sent to since a time."""
+    return [
+        row[0]
+        for row in rows.all(
+            "SELECT id FROM upload WHERE updated_at < :before ORDER BY updated_at LIMIT :limit",
+            before=before,
+            limit=limit,
+        )
+    ]

@@ -1,0 +1,125 @@
+"""Buckets and images as rows."""
+
+from typing import NamedTuple
+
+from entrepot.store.db import Rows
+
+
+class Bucket(NamedTuple):
+    """What access needs to know of a bucket."""
+
+    id: int
+    name: str
+    account_id: int
+    project_id: str
+    region: str
+    is_public: int
+    image_count: int
+    created_at: int
+
+
+_BUCKET = "SELECT id, name, account_id, project_id, region, is_public, image_count, created_at FROM bucket"
+
+
+def by_name(rows: Rows, name: str) -> Bucket | None:
+    """The bucket with this name."""
+    row = rows.one(f"{_BUCKET} WHERE name = :name", name=name)
+    return Bucket(*row) if row else None
+
+
+def everything(rows: Rows) -> list[Bucket]:
+    """All buckets by name."""
+    return [Bucket(*row) for row in rows.all(f"{_BUCKET} ORDER BY name")]
+
+
+def add(
+    rows: Rows,
+    *,
+    name: str,
+    account_id: int,
+    project_id: str,
+    region: str,
+    is_public: bool,
+    description: str,
+    now: int,
+) -> bool:
+    """Whether the name was free."""
+    row = rows.one(
+        "INSERT INTO bucket"
+        " (name, account_id, project_id, region, is_public, description, image_count, created_at, updated_at)"
+        " VALUES (:name, :account, :project, :region, :public, :description, 0, :now, :now)"
+        " ON CONFLICT (name) DO NOTHING RETURNING id",
+        name=name,
+        account=account_id,
+        project=project_id,
+        region=region,
+        public=int(is_public),
+        description=description,
+        now=now,
+    )
+    return row is not None
+
+
+def set_public(rows: Rows, bucket_id: int, *, is_public: bool, now: int) -> None:
+    """Who may pull: everybody, or the account."""
+    rows.run(
+        "UPDATE bucket SET is_public = :public, updated_at = :now WHERE id = :id",
+        public=int(is_public),
+        now=now,
+        id=bucket_id,
+    )
+
+
+def delete(rows: Rows, bucket_id: int) -> None:
+    """Remove an empty bucket with the images that never got a manifest, their links and uploads."""
+    images = "(SELECT id FROM image WHERE bucket_id = :id)"
+    rows.run(f"DELETE FROM upload WHERE image_id IN {images}", id=bucket_id)
+    rows.run(f"DELETE FROM image_blob WHERE image_id IN {images}", id=bucket_id)
+    rows.run("DELETE FROM image WHERE bucket_id = :id", id=bucket_id)
+    rows.run("DELETE FROM bucket WHERE id = :id", id=bucket_id)
+
+
+def find_image(rows: Rows, bucket_id: int, name: str) -> int | None:
+    """An image's id."""
+    row = rows.one("SELECT id FROM image WHERE bucket_id = :bucket AND name = :name", bucket=bucket_id, name=name)
+    return int(row[0]) if row else None
+
+
+def image_for_push(rows: Rows, bucket_id: int, name: str, now: int) -> int:
+    """An image's id; it is made when missing. It counts as an image once it holds a manifest."""
+    found = find_image(rows, bucket_id, name)
+    if found is not None:
+        return found
+    row = rows.one(
+        "INSERT INTO image (bucket_id, name, manifest_count, tag_count, created_at, updated_at)"
+        " VALUES (:bucket, :name, 0, 0, :now, :now)"
+        " ON CONFLICT (bucket_id, name) DO UPDATE SET updated_at = image.updated_at RETURNING id",
+        bucket=bucket_id,
+        name=name,
+        now=now,
+    )
+    assert row is not None
+    return int(row[0])
+
+
+def catalog(
+    rows: Rows, *, account_id: int, may_pull: bool, after: tuple[str, str], limit: int
+) -> list[tuple[str, str]]:
+    """(bucket, image) pairs that hold manifests and that the account may read, in byte order after a pair.
+
+    Buckets come from two indexes in order, so only what is returned (and empty images between) is read.
+    """
+    return [
+        (row[0], row[1])
+        for row in rows.all(
+            "SELECT b.name, i.name FROM bucket b JOIN image i ON i.bucket_id = b.id"
+            " WHERE (b.name > :bucket OR (b.name = :bucket AND i.name > :image)) AND b.name >= :bucket"
+            " AND i.manifest_count > 0 AND (b.is_public = 1 OR (b.account_id = :account AND :may = 1))"
+            " ORDER BY b.name, i.name LIMIT :limit",
+            bucket=after[0],
+            image=after[1],
+            account=account_id,
+            may=int(may_pull),
+            limit=limit,
+        )
+    ]

@@ -1,0 +1,200 @@
+"""Manifests, tags and referrers as rows. Content, tags and counters change in one transaction."""
+
+from typing import NamedTuple
+
+from entrepot.model.manifest import Manifest
+from entrepot.store.db import Rows
+
+
+class Stored(NamedTuple):
+    """A bucket as a request sees it, and a manifest inside it (``digest`` None: not there)."""
+
+    bucket: tuple[int, int, int]
+    image_id: int | None
+    digest: str | None
+    media_type: str
+    size: int
+    content: bytes
+
+
+_HEAD = "SELECT b.id, b.account_id, b.is_public, i.id, m.digest, m.media_type, m.size, "
+_BY_TAG = (
+    " FROM bucket b"
+    " LEFT JOIN image i ON i.bucket_id = b.id AND i.name = :image"
+    " LEFT JOIN tag t ON t.image_id = i.id AND t.name = :reference"
+    " LEFT JOIN manifest m ON m.id = t.manifest_id"
+    " WHERE b.name = :bucket"
+)
+_BY_DIGEST = (
+    " FROM bucket b"
+    " LEFT JOIN image i ON i.bucket_id = b.id AND i.name = :image"
+    " LEFT JOIN manifest m ON m.image_id = i.id AND m.digest = :reference"
+    " WHERE b.name = :bucket"
+)
+_QUERIES = {
+    (by_digest, with_content): _HEAD + ("m.content" if with_content else "x''") + (_BY_DIGEST if by_digest else _BY_TAG)
+    for by_digest in (True, False)
+    for with_content in (True, False)
+}
+
+
+def locate(rows: Rows, bucket: str, image: str, reference: str, *, content: bool) -> Stored | None:
+    """A manifest by tag or digest, with or without its bytes, in one statement; None without the bucket."""
+    row = rows.one(_QUERIES[":" in reference, content], bucket=bucket, image=image, reference=reference)
+    return Stored((row[0], row[1], row[2]), *row[3:]) if row else None
+
+
+def find(rows: Rows, image_id: int, digest: str) -> int | None:
+    """A manifest's id."""
+    row = rows.one(
+        "SELECT id FROM manifest WHERE image_id = :image AND digest = :digest", image=image_id, digest=digest
+    )
+    return int(row[0]) if row else None
+
+
+def blob_ids(rows: Rows, image_id: int, digests: tuple[str, ...]) -> dict[str, int]:
+    """Ids of those blobs that are linked in the image, by digest."""
+    found: dict[str, int] = {}
+    for start in range(0, len(digests), 200):
+        part = {f"d{place}": digest for place, digest in enumerate(digests[start : start + 200])}
+        listed = ", ".join(f":{name}" for name in part)
+        found.update(
+            rows.all(
+                "SELECT o.digest, o.id FROM blob o JOIN image_blob l ON l.blob_id = o.id AND l.image_id = :image"
+                f" WHERE o.digest IN ({listed})",
+                image=image_id,
+                **part,
+            )
+        )
+    return found
+
+
+def add(
+    rows: Rows, image_id: int, digest: str, manifest: Manifest, content: bytes, blobs: dict[str, int], now: int
+) -> int:
+    """A manifest with its references; its id, the old one's when the image holds the same bytes already."""
+    known = find(rows, image_id, digest)
+    if known is not None:
+        rows.run("UPDATE manifest SET media_type = :type WHERE id = :id", type=manifest.media_type, id=known)
+        return known
+    row = rows.one(
+        "INSERT INTO manifest (image_id, digest, media_type, artifact_type, subject, size, created_at, content)"
+        " VALUES (:image, :digest, :type, :artifact, :subject, :size, :now, :content) RETURNING id",
+        image=image_id,
+        digest=digest,
+        type=manifest.media_type,
+        artifact=manifest.artifact_type,
+        subject=manifest.subject,
+        size=len(content),
+        now=now,
+        content=content,
+    )
+    assert row is not None
+    manifest_id = int(row[0])
+    if blobs:
+        rows.run_many(
+            "INSERT INTO manifest_blob (manifest_id, blob_id) VALUES (:manifest, :blob)",
+            [{"manifest": manifest_id, "blob": blob} for blob in dict.fromkeys(blobs.values())],
+        )
+    if manifest.children:
+        rows.run_many(
+            "INSERT INTO manifest_child (manifest_id, child_digest) VALUES (:manifest, :child)",
+            [{"manifest": manifest_id, "child": child} for child in manifest.children],
+        )
+    _count(rows, image_id, 1, now)
+    return manifest_id
+
+
+def _count(rows: Rows, image_id: int, step: int, now: int) -> None:
+    """Keep manifest_count, and image_count of the bucket when the image gains its first or loses its last one."""
+    row = rows.one(
+        "UPDATE image SET manifest_count = manifest_count + :step, updated_at = :now WHERE id = :id"
+        " RETURNING manifest_count, bucket_id",
+        step=step,
+        now=now,
+        id=image_id,
+    )
+    assert row is not None
+    if row[0] == max(step, 0):
+        rows.run(
+            "UPDATE bucket SET image_count = image_count + :step, updated_at = :now WHERE id = :id",
+            step=step,
+            now=now,
+            id=row[1],
+        )
+
+
+def set_tag(rows: Rows, image_id: int, name: str, manifest_id: int, now: int) -> None:
+    """Point a tag at a manifest."""
+    moved = rows.run(
+        "UPDATE tag SET manifest_id = :manifest, updated_at = :now WHERE image_id = :image AND name = :name",
+        image=image_id,
+        name=name,
+        manifest=manifest_id,
+        now=now,
+    )
+    if not moved:
+        rows.run(
+            "INSERT INTO tag (image_id, name, manifest_id, created_at, updated_at)"
+            " VALUES (:image, :name, :manifest, :now, :now)",
+            image=image_id,
+            name=name,
+            manifest=manifest_id,
+            now=now,
+        )
+    rows.run(
+        "UPDATE image SET tag_count = tag_count + :step, updated_at = :now WHERE id = :id",
+        step=0 if moved else 1,
+        now=now,
+        id=image_id,
+    )
+
+
+def delete_tag(rows: Rows, image_id: int, name: str, now: int) -> bool:
+    """Delete one tag and nothing else; whether there was one."""
+    if rows.run("DELETE FROM tag WHERE image_id = :image AND name = :name", image=image_id, name=name) == 0:
+        return False
+    rows.run("UPDATE image SET tag_count = tag_count - 1, updated_at = :now WHERE id = :id", now=now, id=image_id)
+    return True
+
+
+def delete(rows: Rows, image_id: int, manifest_id: int, now: int) -> None:
+    """Delete a manifest, its references and every tag that points at it."""
+    tags = rows.run("DELETE FROM tag WHERE manifest_id = :id", id=manifest_id)
+    rows.run("UPDATE image SET tag_count = tag_count - :tags WHERE id = :image", tags=tags, image=image_id)
+    rows.run("DELETE FROM manifest_blob WHERE manifest_id = :id", id=manifest_id)
+    rows.run("DELETE FROM manifest_child WHERE manifest_id = :id", id=manifest_id)
+    rows.run("DELETE FROM manifest WHERE id = :id", id=manifest_id)
+    _count(rows, image_id, -1, now)
+
+
+def tags(rows: Rows, image_id: int, after: str, limit: int) -> list[str]:
+    """Tag names after one, in byte order."""
+    return [
+        row[0]
+        for row in rows.all(
+            "SELECT name FROM tag WHERE image_id = :image AND name > :after ORDER BY name LIMIT :limit",
+            image=image_id,
+            after=after,
+            limit=limit,
+        )
+    ]
+
+
+def referrers(
+    rows: Rows, image_id: int, subject: str, artifact_type: str | None, after: str, limit: int
+) -> list[tuple[str, str, int, str | None, bytes]]:
+    """(digest, media type, size, artifact type, bytes) of manifests with this subject, after a digest."""
+    wanted = "" if artifact_type is None else " AND artifact_type = :artifact"
+    return [
+        (row[0], row[1], row[2], row[3], row[4])
+        for row in rows.all(
+            "SELECT digest, media_type, size, artifact_type, content FROM manifest"
+            f" WHERE image_id = :image AND subject = :subject AND digest > :after{wanted} ORDER BY digest LIMIT :limit",
+            image=image_id,
+            subject=subject,
+            after=after,
+            limit=limit,
+            **({} if artifact_type is None else {"artifact": artifact_type}),
+        )
+    ]

@@ -1,0 +1,162 @@
+"""The only composition root: settings -> ports -> hub -> one ASGI app with its four doors."""
+
+import asyncio
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from entrepot.actions.door import ActionsDoor
+from entrepot.config import Settings
+from entrepot.console.app import console_app
+from entrepot.errors import HubError, Kind
+from entrepot.ops import janitor
+from entrepot.ops.context import Hub
+from entrepot.ops.vault import KEY_FILE, create_key_file, open_key_file
+from entrepot.registry.app import RegistryDoor
+from entrepot.store.blobs_fs import FileBlobStore
+from entrepot.store.db_sqlite import FILE, SqliteDatabase
+from entrepot.store.migrate import migrate_sqlite
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+API_PATHS = frozenset({"/", "/api", "/api/"})
+
+
+def is_initialised(folder: Path) -> bool:
+    """Whether a data folder holds a key file, the first thing made in it; its first account may still be missing."""
+    return (folder / KEY_FILE).exists()
+
+
+async def open_hub(settings: Settings, *, create: bool = False) -> Hub:
+    """Open the data folder, with ``create`` also one without a hub in it. Raises NOT_INITIALISED, UNAVAILABLE.
+
+    Opening twice is harmless: what makes a hub initialised is its first account (``people.first_account``), so an
+    `init` that was killed half-way is simply done again.
+    """
+    folder = settings.data_dir
+    try:
+        if create and not is_initialised(folder):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with contextlib.suppress(FileExistsError):
+                create_key_file(folder)
+        vault = open_key_file(folder)
+    except OSError as fault:
+        raise HubError(Kind.UNAVAILABLE, f"{folder}: {fault.strerror}") from fault
+    migrate_sqlite(folder / FILE)
+    return Hub(
+        settings=settings,
+        db=SqliteDatabase(folder / FILE),
+        blobs=FileBlobStore(folder),
+        vault=vault,
+        clock=time.time,
+        new_id=_new_id,
+    )
+
+
+def _new_id() -> str:
+    return str(uuid.UUID(bytes=os.urandom(16), version=4))
+
+
+async def close_hub(hub: Hub) -> None:
+    """Finish accepted writes and close the ports."""
+    await hub.db.close()
+
+
+class Doors:
+    """One ASGI app: /v2 and /token to the registry, the API paths to the actions, the rest to the console."""
+
+    def __init__(self, open_: Callable[[], Awaitable[Hub]]) -> None:
+        self._open = open_
+        self._hub: Hub | None = None
+        self._registry: App
+        self._actions: App
+        self._console: App
+        self._janitor: asyncio.Task[None] | None = None
+
+    def use(self, hub: Hub) -> None:
+        """Build the doors over an open hub."""
+        self._hub = hub
+        self._registry = RegistryDoor(hub)
+        self._actions = ActionsDoor(hub)
+        self._console = console_app(hub)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Route by path; answer the lifespan protocol."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        path: str = scope["path"]
+        if path.startswith("/v2/") or path in {"/v2", "/token"}:
+            await self._registry(scope, receive, send)
+        elif path == "/healthz":
+            await _plain(send, 200, b"ok\n")
+        elif path in API_PATHS and not _is_browser(scope):
+            await self._actions(scope, receive, send)
+        elif path == "/":
+            await _plain(send, 302, b"", [(b"location", b"/console")])
+        else:
+            await self._console(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                if self._hub is None:
+                    self.use(await self._open())
+                assert self._hub is not None
+                self._janitor = asyncio.create_task(janitor.run(self._hub))
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self._stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _stop(self) -> None:
+        if self._janitor:
+            self._janitor.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._janitor
+        if self._hub:
+            await close_hub(self._hub)
+
+
+def _is_browser(scope: Scope) -> bool:
+    """A person at the front page: GET, wants HTML, names no Action."""
+    if scope["method"] != "GET" or scope["path"] != "/" or b"Action=" in scope["query_string"]:
+        return False
+    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
+
+
+async def _plain(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+    size = (b"content-length", str(len(body)).encode())
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [(b"content-type", b"text/plain"), size, *(headers or [])],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+def build_app(hub: Hub) -> Doors:
+    """The app over an open hub; its lifespan ends the hub."""
+
+    async def opened() -> Hub:
+        return hub
+
+    doors = Doors(opened)
+    doors.use(hub)
+    return doors
+
+
+def app_for(settings: Settings) -> Doors:
+    """An app that opens the hub itself when its process starts: for several workers."""
+    return Doors(lambda: open_hub(settings))

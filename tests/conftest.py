@@ -1,0 +1,330 @@
+"""One fixture for the whole product: a real hub in a temporary folder, called in process through its ASGI app.
+
+``hub`` is fresh for each test; ``live`` is a real server process, shared by a session.
+"""
+
+import asyncio
+import base64
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlencode
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from entrepot import config, wiring
+from entrepot.model import signing
+from entrepot.ops import buckets, people
+from entrepot.ops.context import Ctx, Hub
+from entrepot.ops.people import Secrets
+
+T = TypeVar("T")
+
+settings.register_profile(
+    "hub",
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("hub")
+
+
+@dataclass
+class Reply:
+    """What came back; header names in lower case, the last one of a name wins."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    path: str = ""
+    all_headers: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def code(self) -> str:
+        """The OCI error code of a refusal."""
+        return str(self.json["errors"][0]["code"])
+
+
+class Loop:
+    """An event loop in a thread of its own, so that tests stay plain functions."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+
+class TestHub:
+    """A hub, its app and its first account."""
+
+    __test__ = False
+
+    def __init__(self, loop: Loop, folder: Path, **given: Any) -> None:
+        self.loop = loop
+        self.settings = config.load(environ={}, data=str(folder), **given)
+        self.open(create=True)
+        self.secrets: Secrets = self.run(
+            people.first_account(self.hub, email="main@example.com", password="correct horse")
+        )
+        self.email, self.password = self.secrets.email, self.secrets.password
+        self.public_key, self.private_key = self.secrets.public_key, self.secrets.private_key
+        self.project_id = self.secrets.project_id
+
+    def open(self, *, create: bool = False) -> None:
+        async def start() -> Hub:
+            return await wiring.open_hub(self.settings, create=create)
+
+        self.hub = self.run(start())
+        self.app = wiring.build_app(self.hub)
+
+    def close(self) -> None:
+        self.run(wiring.close_hub(self.hub))
+
+    def reopen(self) -> None:
+        self.close()
+        self.open()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run(work)
+
+    def queries(self) -> int:
+        """Statements that were run so far."""
+        return int(self.hub.db.statements)  # type: ignore[attr-defined]
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: dict[str, str] | None = None,
+        body: bytes | list[bytes] = b"",
+        login: tuple[str, str] | str | None = None,
+        broken: bool = False,
+    ) -> Reply:
+        """One request in process. ``login``: (name, secret) for Basic, a string for Bearer. ``broken``: leave at the end."""
+        return self.run(self.ask(method, path, headers=headers, body=body, login=login, broken=broken))
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: dict[str, str] | None = None,
+        body: bytes | list[bytes] = b"",
+        login: tuple[str, str] | str | None = None,
+        broken: bool = False,
+    ) -> Reply:
+        chunks = [body] if isinstance(body, bytes) else body
+        sent = {"host": "hub.test", **{name.lower(): value for name, value in (headers or {}).items()}}
+        if isinstance(body, bytes) and body or method in {"POST", "PUT", "PATCH"} and isinstance(body, bytes):
+            sent.setdefault("content-length", str(len(body)))
+        if isinstance(login, tuple):
+            sent["authorization"] = "Basic " + base64.b64encode(":".join(login).encode()).decode()
+        elif login:
+            sent["authorization"] = f"Bearer {login}"
+        messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
+        if broken:
+            messages.append({"type": "http.disconnect"})
+        else:
+            messages[-1]["more_body"] = False
+        got: dict[str, Any] = {"body": b"", "path": ""}
+
+        async def receive() -> dict[str, Any]:
+            await asyncio.sleep(0)
+            return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+        async def send(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                got["start"] = message
+            elif message["type"] == "http.response.pathsend":
+                got["path"] = message["path"]
+                got["body"] = Path(message["path"]).read_bytes()
+            else:
+                got["body"] += message.get("body", b"")
+
+        raw_path, _, query = path.partition("?")
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": unquote(raw_path),
+            "raw_path": raw_path.encode(),
+            "query_string": query.encode("ascii"),
+            "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()],
+            "client": ("127.0.0.9", 5),
+            "server": ("127.0.0.1", 5000),
+            "scheme": "http",
+            "http_version": "1.1",
+            "root_path": "",
+            "extensions": {"http.response.pathsend": {}},
+        }
+        await self.app(scope, receive, send)
+        if "start" not in got:
+            return Reply(0, {}, b"")  # the client had left
+        listed = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in got["start"]["headers"]]
+        return Reply(got["start"]["status"], dict(listed), got["body"], got["path"], listed)
+
+    def call(self, action: str, **params: Any) -> dict[str, Any]:
+        """A signed POST form of the main user."""
+        flat = {"Action": action, "PublicKey": self.public_key}
+        for name, value in params.items():
+            if isinstance(value, list):
+                flat.update({f"{name}.{place}": str(one) for place, one in enumerate(value)})
+            else:
+                flat[name] = str(value)
+        flat["Signature"] = signing.sign(flat, self.private_key)
+        reply = self.request(
+            "POST",
+            "/",
+            headers={"content-type": "application/x-www-form-urlencoded"},
+            body=urlencode(flat).encode(),
+        )
+        assert reply.status == 200
+        answer: dict[str, Any] = reply.json
+        return answer
+
+    @property
+    def main(self) -> tuple[str, str]:
+        return self.email, self.password
+
+    def bucket(self, name: str, *, is_public: bool = False, email: str | None = None) -> str:
+        async def make() -> None:
+            who = await people.operator(self.hub, email)
+            await buckets.create(Ctx(self.hub, who), name, region="cn-bj2", is_public=is_public)
+
+        self.run(make())
+        return name
+
+    def user(self, email: str, *rights: str, other_account: bool = False) -> tuple[str, str]:
+        """A person of the first account with these rights, or the main user of another account; its login."""
+        made = self.run(
+            people.add_user(
+                self.hub,
+                email,
+                password="battery staple",
+                rights=frozenset(rights),
+                account_of=None if other_account else self.email,
+            )
+        )
+        return made.email, made.password
+
+    def token(self, login: tuple[str, str] | None, *scopes: str) -> str:
+        query = urlencode([("service", "entrepot"), *(("scope", scope) for scope in scopes)])
+        reply = self.request("GET", f"/token?{query}", login=login)
+        assert reply.status == 200, reply.body
+        return str(reply.json["token"])
+
+
+@pytest.fixture(scope="session")
+def loop() -> Iterator[Loop]:
+    made = Loop()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def hub(loop: Loop, tmp_path: Path) -> Iterator[TestHub]:
+    made = TestHub(loop, tmp_path / "data")
+    yield made
+    made.close()
+
+
+@dataclass
+class Live:
+    """A real server process and its first account."""
+
+    url: str
+    port: int
+    data: Path
+    email: str
+    password: str
+    public_key: str
+    private_key: str
+    project_id: str
+    process: subprocess.Popen[bytes]
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def entrepot(*words: str, **given: Any) -> "subprocess.CompletedProcess[str]":
+    """Run the command line as its own process."""
+    return subprocess.run(
+        [sys.executable, "-m", "entrepot.cli.main", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        **given,
+    )
+
+
+def serve(data: Path, port: int, *words: str) -> "subprocess.Popen[bytes]":
+    """Start a server and wait until it answers."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "entrepot.cli.main", "serve", "--data", str(data), "--port", str(port), *words],
+        stdout=(data.parent / f"serve-{port}.log").open("ab"),
+        stderr=subprocess.STDOUT,
+        env=environ,
+        start_new_session=True,
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for _ in range(300):
+        try:
+            if opener.open(f"http://127.0.0.1:{port}/healthz", timeout=2).status == 200:
+                return process
+        except OSError:
+            pass
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    process.kill()
+    raise AssertionError((data.parent / f"serve-{port}.log").read_text())
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    data = tmp_path_factory.mktemp("live") / "data"
+    made = entrepot("init", "--data", str(data), "--email", "main@example.com", "--password", "correct horse", "--json")
+    assert made.returncode == 0, made.stderr
+    secrets = json.loads(made.stdout)
+    port = free_port()
+    process = serve(data, port)
+    yield Live(
+        f"http://127.0.0.1:{port}",
+        port,
+        data,
+        secrets["Email"],
+        secrets["Password"],
+        secrets["PublicKey"],
+        secrets["PrivateKey"],
+        secrets["ProjectId"],
+        process,
+    )
+    process.terminate()
+    assert process.wait(30) == 0
