@@ -123,7 +123,10 @@ class TestHub:
         login: tuple[str, str] | str | None = None,
         broken: bool = False,
     ) -> Reply:
-        """One request in process. ``login``: (name, secret) for Basic, a string for Bearer. ``broken``: leave at the end."""
+        """One request in process.
+
+        ``login``: (name, secret) for Basic, a string for Bearer. ``broken``: the client leaves before the end.
+        """
         return self.run(self.ask(method, path, headers=headers, body=body, login=login, broken=broken))
 
     async def ask(
@@ -138,7 +141,7 @@ class TestHub:
     ) -> Reply:
         chunks = [body] if isinstance(body, bytes) else body
         sent = {"host": "hub.test", **{name.lower(): value for name, value in (headers or {}).items()}}
-        if isinstance(body, bytes) and body or method in {"POST", "PUT", "PATCH"} and isinstance(body, bytes):
+        if isinstance(body, bytes) and (body or method in {"POST", "PUT", "PATCH"}):
             sent.setdefault("content-length", str(len(body)))
         if isinstance(login, tuple):
             sent["authorization"] = "Basic " + base64.b64encode(":".join(login).encode()).decode()

@@ -36,12 +36,17 @@ def _apply(connection: sqlite3.Connection, number: int, text: str) -> None:
     try:
         if _version(connection) < number:  # another process may have been first
             for statement in _statements(text):
-                connection.execute(statement.replace("BYTEA", "BLOB"))
+                connection.execute(_dialect(statement))
             connection.execute(f"PRAGMA user_version = {number:d}")
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def _dialect(statement: str) -> str:
+    """SQLite's words. AUTOINCREMENT, because tokens name buckets by id: an id must never come back for another one."""
+    return statement.replace("BYTEA", "BLOB").replace("INTEGER PRIMARY KEY", "INTEGER PRIMARY KEY AUTOINCREMENT")
 
 
 def _statements(text: str) -> list[str]:

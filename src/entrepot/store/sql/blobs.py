@@ -76,7 +76,8 @@ def link(rows: Rows, image_id: int, blob_id: int, now: int) -> None:
 def linked(rows: Rows, image_id: int, digest: str) -> int | None:
     """A blob's id when it is linked in the image."""
     row = rows.one(
-        "SELECT o.id FROM blob o JOIN image_blob l ON l.blob_id = o.id WHERE o.digest = :digest AND l.image_id = :image",
+        "SELECT o.id FROM blob o JOIN image_blob l ON l.blob_id = o.id"
+        " WHERE o.digest = :digest AND l.image_id = :image",
         digest=digest,
         image=image_id,
     )

@@ -19,8 +19,10 @@ class Person(NamedTuple):
     created_at: int
 
 
-_PERSON = "SELECT id, account_id, email, is_main, is_active, rights, password_hash, registry_password_hash, created_at"
+_PERSON = (
+    "SELECT id, account_id, email, is_main, is_active, rights, password_hash, registry_password_hash, created_at"
     " FROM person"
+)
 
 
 def by_email(rows: Rows, email: str) -> Person | None:

@@ -1,0 +1,291 @@
+"""Who may do what at the registry door: every kind of caller against every route."""
+
+import base64
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from entrepot.registry.app import BLOB, MANIFEST, REFERRERS, SESSION, START, TAGS, match
+from tests.conftest import TestHub
+from tests.registry.kit import OCI_MANIFEST, digest, push_blob, push_image
+
+SECRET, OPEN = "secret-depot", "open-depot"
+
+
+@pytest.fixture
+def world(hub: TestHub) -> TestHub:
+    hub.bucket(SECRET)
+    hub.bucket(OPEN, is_public=True)
+    for bucket in (SECRET, OPEN):
+        push_image(hub, f"{bucket}/app", "v1", hub.main)
+    hub.user("reader@example.com", "pull")
+    hub.user("writer@example.com", "pull", "push")
+    hub.user("remover@example.com", "delete")
+    hub.user("stranger@example.com", other_account=True)
+    return hub
+
+
+ROUTES = {
+    "pull": [
+        ("GET", "manifests/v1"),
+        ("HEAD", "manifests/v1"),
+        ("GET", "blobs/{d}"),
+        ("HEAD", "blobs/{d}"),
+        ("GET", "tags/list"),
+        ("GET", "referrers/{d}"),
+    ],
+    "push": [
+        ("POST", "blobs/uploads/"),
+        ("PUT", "manifests/v9"),
+        ("GET", "blobs/uploads/x"),
+        ("PATCH", "blobs/uploads/x"),
+        ("PUT", "blobs/uploads/x?digest={d}"),
+        ("DELETE", "blobs/uploads/x"),
+    ],
+    "delete": [("DELETE", "manifests/v9"), ("DELETE", "blobs/{d}")],
+}
+CALLERS = {
+    None: {OPEN: {"pull"}, SECRET: set()},
+    "stranger@example.com": {OPEN: {"pull"}, SECRET: set()},
+    "reader@example.com": {OPEN: {"pull"}, SECRET: {"pull"}},
+    "writer@example.com": {OPEN: {"pull", "push"}, SECRET: {"pull", "push"}},
+    "remover@example.com": {OPEN: {"pull", "delete"}, SECRET: {"delete"}},
+    "main@example.com": {OPEN: {"pull", "push", "delete"}, SECRET: {"pull", "push", "delete"}},
+}
+
+
+def test_the_matrix_covers_every_route_and_method() -> None:
+    wanted = {
+        (id(route), method) for route in (BLOB, MANIFEST, REFERRERS, SESSION, START, TAGS) for method in route.methods
+    }
+    extra = {(id(REFERRERS), "HEAD"), (id(TAGS), "HEAD")}
+    covered = {
+        (id(match(f"/v2/a/b/{path.partition('?')[0]}")[0]), method)
+        for routes in ROUTES.values()
+        for method, path in routes
+    }
+    assert covered | extra == wanted
+
+
+@pytest.mark.parametrize("bearer", [False, True])
+def test_matrix(world: TestHub, bearer: bool) -> None:
+    for caller, rights in CALLERS.items():
+        password = world.password if caller == world.email else "battery staple"
+        basic = (caller, password) if caller else None
+        for bucket in (OPEN, SECRET):
+            name = f"{bucket}/app"
+            login = world.token(basic, f"repository:{name}:pull,push,delete") if bearer else basic
+            for right, routes in ROUTES.items():
+                for method, path in routes:
+                    place = f"/v2/{name}/{path.replace('{d}', digest(b'missing'))}"
+                    reply = world.request(method, place, headers={"content-type": OCI_MANIFEST}, login=login)
+                    if right in rights[bucket]:
+                        assert reply.status not in {401, 403}, (caller, bucket, method, path, reply.body)
+                        assert method == "HEAD" or reply.status != 404 or reply.code != "NAME_UNKNOWN"
+                    elif caller is None:
+                        assert reply.status == 401, (caller, bucket, method, path)
+                        assert 'realm="http://hub.test/token"' in reply.headers["www-authenticate"]
+                    else:
+                        assert reply.status in {403, 404}, (caller, bucket, method, path, reply.status)
+                        assert method == "HEAD" or reply.code in {"DENIED", "NAME_UNKNOWN"}
+
+
+def test_somebody_elses_private_bucket_looks_like_a_missing_one(world: TestHub) -> None:
+    stranger = ("stranger@example.com", "battery staple")
+    there = world.request("GET", f"/v2/{SECRET}/app/manifests/v1", login=stranger)
+    missing = world.request("GET", "/v2/missing-depot/app/manifests/v1", login=stranger)
+    assert there.status == missing.status == 404
+    assert there.body.replace(SECRET.encode(), b"X") == missing.body.replace(b"missing-depot", b"X")
+
+
+def test_a_blob_is_not_readable_where_it_is_not_linked(world: TestHub) -> None:
+    secret = push_blob(world, f"{SECRET}/app", b"secret bytes", world.main)
+    for name in (f"{OPEN}/app", f"{SECRET}/other"):
+        assert world.request("GET", f"/v2/{name}/blobs/{secret}", login=world.main).status == 404
+
+
+def test_login_at_the_base_path(world: TestHub) -> None:
+    nobody = world.request("GET", "/v2/")
+    assert (nobody.status, nobody.code) == (401, "UNAUTHORIZED")
+    assert nobody.headers["docker-distribution-api-version"] == "registry/2.0"
+    assert world.request("GET", "/v2/", login=world.main).status == 200
+    assert world.request("GET", "/v2/", login=(world.public_key, world.private_key)).status == 200
+    assert world.request("GET", "/v2/", login=world.token(world.main)).status == 200
+    for wrong in (("main@example.com", "no"), ("nobody@example.com", "no"), (world.public_key, "no"), ("no", "no")):
+        reply = world.request("GET", "/v2/", login=wrong)
+        assert reply.status == 401
+        assert reply.json["errors"][0]["detail"] == "name or password is wrong"
+        assert world.request("GET", "/token", login=wrong).status == 401
+
+
+def test_the_registry_password_works_beside_the_console_password(world: TestHub) -> None:
+    from entrepot.ops import people
+
+    world.run(people.set_password(world.hub, world.email, "registry only", registry=True))
+    assert world.request("GET", "/v2/", login=(world.email, "registry only")).status == 200
+    assert world.request("GET", "/v2/", login=world.main).status == 200
+    world.run(people.set_password(world.hub, world.email, "a new password", registry=False))
+    assert world.request("GET", "/v2/", login=world.main).status == 401
+    assert world.request("GET", "/v2/", login=(world.email, "a new password")).status == 200
+
+
+def test_a_disabled_person_is_out_at_once(world: TestHub) -> None:
+    from entrepot.ops import people
+
+    reader = ("reader@example.com", "battery staple")
+    assert world.request("GET", "/v2/", login=reader).status == 200
+    world.run(people.set_active(world.hub, reader[0], active=False))
+    assert world.request("GET", "/v2/", login=reader).status == 401
+
+
+def test_token_holds_what_is_allowed_of_what_was_asked(world: TestHub) -> None:
+    def access(login: tuple[str, str] | None, *scopes: str) -> dict[str, list[str]]:
+        payload = world.token(login, *scopes).split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
+        return {one["name"]: one["actions"] for one in claims["access"]}
+
+    writer = ("writer@example.com", "battery staple")
+    asked = f"repository:{SECRET}/app:pull,push,delete"
+    assert access(writer, asked) == {f"{SECRET}/app": ["pull", "push"]}
+    assert access(None, asked) == {f"{SECRET}/app": []}
+    assert access(None, f"repository:{OPEN}/app:*") == {f"{OPEN}/app": ["pull"]}
+    two = f"repository:{SECRET}/app:pull repository:{OPEN}/app:pull"
+    assert access(writer, two) == {f"{SECRET}/app": ["pull"], f"{OPEN}/app": ["pull"]}
+    assert access(writer, "nonsense", "repository:UPPER/x:pull", "repository::", "x" * 9000) == {}
+
+
+def test_a_token_for_one_repository_is_challenged_at_another(world: TestHub) -> None:
+    token = world.token(world.main, f"repository:{SECRET}/app:pull")
+    reply = world.request("POST", f"/v2/{SECRET}/app/blobs/uploads/", login=token)
+    assert reply.status == 401
+    assert f'scope="repository:{SECRET}/app:pull,push"' in reply.headers["www-authenticate"]
+    assert 'error="insufficient_scope"' in reply.headers["www-authenticate"]
+    assert world.request("GET", f"/v2/{SECRET}/else/tags/list", login=token).status == 401
+
+
+def test_post_token_with_password_and_refresh(world: TestHub) -> None:
+    from entrepot.ops import people
+
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    body = (
+        b"grant_type=password&service=x&client_id=c&access_type=offline"
+        b"&username=main%40example.com&password=correct+horse"
+    )
+    first = world.request("POST", "/token", headers=form, body=body + f"&scope=repository:{SECRET}/app:pull".encode())
+    assert first.status == 200
+    assert {"access_token", "scope", "expires_in", "issued_at", "refresh_token"} <= set(first.json)
+    assert first.json["expires_in"] >= 60
+    again = b"grant_type=refresh_token&scope=&refresh_token=" + first.json["refresh_token"].encode()
+    second = world.request("POST", "/token", headers=form, body=again)
+    assert world.request("GET", "/v2/", login=second.json["access_token"]).status == 200
+    assert world.request("GET", "/v2/", login=first.json["refresh_token"]).status == 401
+    world.run(people.set_password(world.hub, world.email, "changed secret", registry=False))
+    assert world.request("POST", "/token", headers=form, body=again).status == 401
+    assert world.request("POST", "/token", headers=form, body=b"grant_type=magic").status == 400
+
+
+def test_forged_and_stale_tokens_are_refused(world: TestHub) -> None:
+    good = world.token(world.main, f"repository:{SECRET}/app:pull")
+    header, payload, signature = good.split(".")
+
+    def encode(value: dict[str, object]) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    forged = [
+        f"{encode({'alg': 'none', 'typ': 'JWT', 'kid': 'registry'})}.{payload}.",
+        f"{encode({'alg': 'HS512', 'typ': 'JWT', 'kid': 'registry'})}.{payload}.{signature}",
+        f"{header}.{encode({**claims, 'acc': 2})}.{signature}",
+        good[:-4],
+        "a.b",
+        "..",
+        "." * 5000,
+        "x" * 20_000,
+    ]
+    for token in forged:
+        reply = world.request("GET", f"/v2/{SECRET}/app/manifests/v1", login=token)
+        assert reply.status == 401, token
+        assert 'error="invalid_token"' in reply.headers["www-authenticate"]
+    assert world.request("GET", f"/v2/{SECRET}/app/manifests/v1", login=good).status == 200
+    now = time.time()
+    world.hub.clock = lambda: now + world.settings.token_seconds + 1
+    assert world.request("GET", f"/v2/{SECRET}/app/manifests/v1", login=good).status == 401
+
+
+def test_an_old_token_does_not_open_a_bucket_made_anew(world: TestHub) -> None:
+    from entrepot.ops import buckets, people
+    from entrepot.ops.context import Ctx
+
+    world.bucket("fleeting")
+    token = world.token(world.main, "repository:fleeting/app:pull,push")
+    assert world.request("POST", "/v2/fleeting/app/blobs/uploads/", login=token).status == 202
+    owner = world.run(people.operator(world.hub))
+    world.run(buckets.delete(Ctx(world.hub, owner), "fleeting"))
+    world.bucket("fleeting", email="stranger@example.com")
+    assert world.request("POST", "/v2/fleeting/app/blobs/uploads/", login=token).status in {403, 404}
+
+
+def test_catalog_lists_what_the_caller_may_read(world: TestHub) -> None:
+    assert world.request("GET", "/v2/_catalog").status == 401
+    everything = [f"{OPEN}/app", f"{SECRET}/app"]
+    assert world.request("GET", "/v2/_catalog", login=world.main).json["repositories"] == everything
+    stranger = ("stranger@example.com", "battery staple")
+    assert world.request("GET", "/v2/_catalog", login=stranger).json["repositories"] == everything[:1]
+    token = world.token(world.main, "registry:catalog:*")
+    page = world.request("GET", "/v2/_catalog?n=1", login=token)
+    assert page.json["repositories"] == everything[:1]
+    rest = page.headers["link"].partition("<")[2].partition(">")[0]
+    assert world.request("GET", rest, login=token).json["repositories"] == everything[1:]
+
+
+@given(st.text(alphabet="ab/._-%:AZ\\\x00é~2fe0", max_size=40))
+def test_no_path_reaches_outside_or_breaks_the_door(world_once: TestHub, text: str) -> None:
+    from urllib.parse import quote
+
+    for method in ("GET", "PUT", "DELETE", "POST"):
+        for path in (
+            f"/v2/{quote(text)}/blobs/{quote(text)}",
+            f"/v2/{quote(text)}/manifests/v1",
+            f"/v2/{OPEN}/app/manifests/{quote(text, safe='')}",
+            f"/v2/{OPEN}/app/blobs/uploads/{quote(text)}",
+        ):
+            reply = world_once.request(method, path, login=world_once.main)
+            assert reply.status in {200, 202, 400, 404, 405}, (method, path, reply.body)
+
+
+@pytest.fixture
+def world_once(world: TestHub) -> TestHub:
+    return world
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v2/../../etc/passwd",
+        "/v2/%2e%2e/%2e%2e/blobs/x",
+        "/v2/a%2f..%2fb/manifests/x",
+        "/v2/open-depot/app/blobs/..%2f..%2fhub.key",
+        "/v2/open-depot/app/blobs/sha256:..%2f",
+    ],
+)
+def test_traversal_is_refused(world: TestHub, path: str) -> None:
+    assert world.request("GET", path, login=world.main).status in {400, 404}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "open-depot/blobs/uploads",
+        "open-depot/manifests/tags",
+        "open-depot/referrers/list",
+        "open-depot/a/blobs/b",
+        "open-depot/tags",
+    ],
+)
+def test_names_may_hold_the_words_of_the_protocol(world: TestHub, name: str) -> None:
+    made, content = push_image(world, name, "v1", world.main)
+    assert world.request("GET", f"/v2/{name}/manifests/{made}", login=world.main).body == content
+    assert world.request("GET", f"/v2/{name}/tags/list", login=world.main).json["tags"] == ["v1"]
