@@ -1,1 +1,1 @@
-
+"""Door 3: the web pages."""

@@ -14,8 +14,8 @@ from entrepot.model.names import Repository
 from entrepot.ops import access, people
 from entrepot.ops.access import ANONYMOUS, Pass
 from entrepot.ops.context import NOBODY, Ctx, Hub
+from entrepot.ops.origin import Origin
 from entrepot.registry import blobs, lists, manifests, token, uploads
-from entrepot.registry.origin import Origin
 from entrepot.registry.token import basic
 from entrepot.registry.wire import Answer, Call, Receive, Send, render
 from entrepot.store.blobs import Broken

@@ -1,0 +1,47 @@
+"""Handlers of api/buckets.py."""
+
+from entrepot.actions.run import Call, handles
+from entrepot.api.buckets import (
+    BucketScope,
+    CreateDockerImageBucket,
+    GetImageBucketList,
+    ImageBucketListSet,
+    ImageBuckets,
+)
+from entrepot.api.declare import Response
+from entrepot.ops import buckets
+from entrepot.store.sql import listing as sql
+
+
+@handles(GetImageBucketList)
+async def get_image_bucket_list(call: Call, request: GetImageBucketList) -> ImageBuckets:
+    """One page of what the caller can see; TotalCount counts buckets."""
+    total, page = await call.ctx.hub.db.read(
+        sql.buckets,
+        account_id=call.ctx.who.account_id,
+        region=request.region,
+        name=request.bucket_name,
+        own=request.bucket_type is not BucketScope.SHARE,
+        shared=request.bucket_type is not BucketScope.USER,
+        limit=request.limit,
+        offset=request.offset,
+    )
+    return ImageBuckets(
+        total_count=total,
+        image_set=[
+            ImageBucketListSet(
+                bucket_name=row.name,
+                bucket_type="Public" if row.is_public else "Private",
+                image_count=row.image_count,
+                create_time=row.created_at,
+            )
+            for row in page
+        ],
+    )
+
+
+@handles(CreateDockerImageBucket)
+async def create_docker_image_bucket(call: Call, request: CreateDockerImageBucket) -> Response:
+    """Make a private bucket in the default project: UGC knows no projects."""
+    await buckets.create(call.ctx, request.bucket_name, region=request.region)
+    return Response()

@@ -1,0 +1,70 @@
+"""Handlers of api/images.py."""
+
+from entrepot.actions.run import Call, handles
+from entrepot.api.declare import Response
+from entrepot.api.images import (
+    DELETE_MOST,
+    TAGS_MOST,
+    AllImages,
+    DeleteImage,
+    DockerImages,
+    DockerImageSet,
+    GetAllImages,
+    GetDockerImageList,
+    TagSet,
+)
+from entrepot.errors import HubError, Kind
+from entrepot.model import names
+from entrepot.ops import manifests
+from entrepot.store.db import Rows
+from entrepot.store.sql import buckets as buckets_sql
+from entrepot.store.sql import listing as sql
+
+
+@handles(GetDockerImageList)
+async def get_docker_image_list(call: Call, request: GetDockerImageList) -> DockerImages:
+    """Images of an own bucket, or of anybody's public one."""
+
+    def page(rows: Rows) -> DockerImages:
+        bucket = buckets_sql.by_name(rows, request.bucket_name)
+        if bucket is None or not (bucket.is_public or bucket.account_id == call.ctx.who.account_id):
+            raise HubError(Kind.BUCKET_UNKNOWN, request.bucket_name)
+        images = sql.images(rows, bucket.id, request.limit, request.offset) if request.limit else []
+        tags = sql.tags_of(rows, images, TAGS_MOST)
+        return DockerImages(
+            total_count=bucket.image_count,
+            image_set=[
+                DockerImageSet(
+                    image_name=f"{call.host}/{bucket.name}/{image.name}",
+                    bucket_name=bucket.name,
+                    tag_set=[TagSet(tag_name=name, create_time=made) for name, made in tags.get(image.id, [])],
+                    update_time=image.updated_at,
+                    resource_id=f"image-{image.id}",
+                    org_id=bucket.project_id,
+                )
+                for image in images
+            ],
+        )
+
+    return await call.ctx.hub.db.read(page)
+
+
+@handles(GetAllImages)
+async def get_all_images(call: Call, request: GetAllImages) -> AllImages:
+    """Every tag of the account's own buckets in the region."""
+    found = await call.ctx.hub.db.read(sql.references, call.ctx.who.account_id, request.region, TAGS_MOST)
+    return AllImages(total_count=len(found), image_set=found)
+
+
+@handles(DeleteImage)
+async def delete_image(call: Call, request: DeleteImage) -> Response:
+    """Check what the UGC error table names, then delete all tags or none."""
+    if not request.image_name:
+        raise HubError(Kind.DELETE_NO_IMAGE)
+    if not request.tag or not all(request.tag):
+        raise HubError(Kind.DELETE_NO_TAG)
+    if len(request.tag) > DELETE_MOST:
+        raise HubError(Kind.DELETE_TOO_MANY, f"at most {DELETE_MOST} tags in a call")
+    names.image(request.image_name)
+    await manifests.delete_tags(call.ctx, request.bucket_name, request.image_name, request.tag)
+    return Response()

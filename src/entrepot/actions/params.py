@@ -1,0 +1,99 @@
+"""From an HTTP request to the set of parameters that was signed. Values stay the text that was received."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from entrepot.errors import HubError, Kind
+from entrepot.model.signing import Number
+
+MOST = 2000
+"""Most parameters in one place."""
+
+
+@dataclass(slots=True)
+class Params:
+    """``signed`` is the only set that an action may see: what stands elsewhere in the request, nobody vouched for."""
+
+    action: str = ""
+    signed: dict[str, Any] = field(default_factory=dict)
+
+    def text(self, name: str) -> str:
+        """A parameter as text; "" when absent or no text."""
+        value = self.signed.get(name, "")
+        return value if isinstance(value, str) else ""
+
+
+def read(query_string: bytes, body: bytes) -> Params:
+    """The parameters of a request. Raises BAD_REQUEST, and BAD_PARAM for one name with two values.
+
+    The signed set is the place where Signature stands: the body, else the query. Action may stand in the query
+    alone (it is signed then all the same), or in both: the Go SDK does so.
+    """
+    query = _form(query_string.decode("ascii", "replace"))
+    inside = _body(body)
+    signed = inside if "Signature" in inside or ("Signature" not in query and inside) else query
+    action = signed.get("Action") or query.get("Action") or ""
+    if "Action" not in signed and action:
+        signed = {**signed, "Action": action}
+    return Params(action if isinstance(action, str) else "", signed)
+
+
+def _body(body: bytes) -> dict[str, Any]:
+    text = body.lstrip()
+    if not text:
+        return {}
+    # curl without a Content-Type labels JSON as a form: the first byte tells.
+    if text[:1] == b"{":
+        return _json(text)
+    try:
+        return _form(body.decode("utf-8"))
+    except UnicodeDecodeError as fault:
+        raise HubError(Kind.BAD_REQUEST, "the body is neither a form nor a JSON object") from fault
+
+
+def _form(text: str) -> dict[str, Any]:
+    try:
+        pairs = parse_qsl(text.strip("\r\n"), keep_blank_values=True, errors="strict", max_num_fields=MOST)
+    except ValueError as fault:
+        raise HubError(Kind.BAD_REQUEST, f"a form holds at most {MOST} parameters, percent-encoded UTF-8") from fault
+    return _once(pairs)
+
+
+def _json(text: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(
+            text, parse_int=Number, parse_float=Number, parse_constant=_no_constant, object_pairs_hook=_once
+        )
+    except (ValueError, RecursionError) as fault:
+        raise HubError(Kind.BAD_REQUEST, "the body is no JSON object") from fault
+    if not isinstance(value, dict):
+        raise HubError(Kind.BAD_REQUEST, "the body is no JSON object")
+    if not _is_text(value):
+        raise HubError(Kind.BAD_REQUEST, "the body holds half a character (a lone surrogate)")
+    return value
+
+
+def _is_text(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except (UnicodeEncodeError, RecursionError):
+        return False
+    return True
+
+
+def _no_constant(text: str) -> None:
+    raise ValueError(text)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """One value for each name: no separators are signed, so a second value could be smuggled in."""
+    if len(pairs) > MOST:
+        raise HubError(Kind.BAD_REQUEST, f"at most {MOST} parameters")
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found and found[name] != value:
+            raise HubError(Kind.BAD_PARAM, name[:60])
+        found[name] = value
+    return found

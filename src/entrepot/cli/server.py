@@ -1,0 +1,184 @@
+"""init and serve."""
+
+import asyncio
+import json
+import logging
+import signal
+import socket
+import sys
+from typing import Any
+
+import click
+
+from entrepot import config
+from entrepot.cli.lines import first_steps
+from entrepot.cli.opened import json_option
+from entrepot.config import Settings
+from entrepot.errors import HubError, Kind
+from entrepot.ops.people import Secrets
+
+EMAIL = "admin@entrepot.local"
+
+
+def _setup_log(level: str) -> None:
+    import structlog
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+@click.command()
+@click.option("--data", required=True, envvar="ENTREPOT_DATA", metavar="DIR", help="Where to make the hub.")
+@click.option("--email", default=EMAIL, show_default=True, help="E-mail of the first account's main user.")
+@click.option("--password", help="Its console password; made and shown when not given.")
+@json_option
+def init(data: str, email: str, password: str | None, as_json: bool) -> None:
+    """Make a hub in a folder and show its secrets once. A second time it fails and changes nothing."""
+    from entrepot.cli.opened import with_hub
+    from entrepot.ops import people
+
+    made = with_hub(data, lambda hub: people.first_account(hub, email=email, password=password), create=True)
+    if as_json:
+        click.echo(json.dumps(secrets_object(made)))
+        return
+    _show(made)
+    click.echo(f"\nNext: entrepot serve --data {data}")
+
+
+def secrets_object(made: Secrets) -> dict[str, str]:
+    """The five secrets under their wire names."""
+    return {
+        "Email": made.email,
+        "Password": made.password,
+        "PublicKey": made.public_key,
+        "PrivateKey": made.private_key,
+        "ProjectId": made.project_id,
+    }
+
+
+def _show(made: Secrets) -> None:
+    click.echo("A new hub. These secrets are shown once; keep them:\n")
+    for name, value in secrets_object(made).items():
+        click.echo(f"  {name:<11} {value}")
+
+
+@click.command()
+@click.option("--data", metavar="DIR", help="The data folder; an empty one becomes a new hub.  [default: data]")
+@click.option("--host", metavar="H", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=int, metavar="N", help="Port to listen on; 0 takes a free one.  [default: 5000]")
+@click.option("--workers", type=int, metavar="N", help="How many processes serve.  [default: 1]")
+@click.option("--config", "config_file", metavar="FILE", help="TOML file of settings; see docs/settings.md.")
+def serve(**given: Any) -> None:
+    """Serve the hub until SIGTERM; running requests finish. Every setting is also ENTREPOT_<NAME>."""
+    settings = config.load(given.pop("config_file"), **given)
+    _setup_log(settings.log_level)
+    settings = _with_port(settings)
+    made = asyncio.run(_prepare(settings))
+    lines = first_steps(settings, made)
+    if made is not None:
+        _show(made)
+    if settings.workers == 1:
+        _serve_here(settings, lines)
+    else:
+        _serve_in_processes(settings, lines)
+
+
+def _with_port(settings: Settings) -> Settings:
+    """Settings with a real port. Raises UNAVAILABLE when it cannot be had, before anything is made."""
+    import msgspec
+
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as fault:
+            where = f"{settings.host}:{settings.port}"
+            raise HubError(Kind.UNAVAILABLE, f"cannot listen on {where}: {fault.strerror}; try --port 0") from fault
+        return msgspec.structs.replace(settings, port=probe.getsockname()[1])
+
+
+async def _prepare(settings: Settings) -> Secrets | None:
+    """Bring the folder to the newest schema; the secrets when a first account had to be made."""
+    from entrepot import wiring
+    from entrepot.ops import people
+
+    hub = await wiring.open_hub(settings, create=True)
+    try:
+        return await people.first_account(hub, email=EMAIL, password=None)
+    except HubError as fault:
+        if fault.kind is not Kind.ALREADY_INITIALISED:
+            raise
+        return None
+    finally:
+        await wiring.close_hub(hub)
+
+
+def _serve_here(settings: Settings, lines: str) -> None:
+    import uvloop
+    from granian.constants import Interfaces
+    from granian.http import HTTP1Settings
+    from granian.server.embed import Server
+
+    from entrepot import wiring
+    from entrepot.cli.draining import Draining
+
+    logging.getLogger("_granian").addFilter(lambda record: "experimental" not in record.getMessage())
+
+    async def run() -> None:
+        app = Draining(wiring.app_for(settings))
+        server = Server(
+            app,
+            address=settings.host,
+            port=settings.port,
+            interface=Interfaces.ASGI,
+            log_level="warning",  # type: ignore[arg-type]  # its annotation names an enum, its code takes the word
+            backlog=1024,
+            websockets=False,
+            http1_settings=HTTP1Settings(header_read_timeout=30_000),
+        )
+
+        async def stop() -> None:
+            await app.drain(settings.stop_seconds)
+            server.stop()  # type: ignore[no-untyped-call]
+
+        stopping: list[asyncio.Task[None]] = []
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, lambda: stopping.append(loop.create_task(stop())))
+        app.when_ready(lambda: click.echo(lines))
+        await server.serve()
+
+    uvloop.run(run())
+
+
+def _serve_in_processes(settings: Settings, lines: str) -> None:
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.http import HTTP1Settings
+
+    from entrepot import wiring
+
+    server = Granian(
+        "entrepot",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        workers=settings.workers,
+        log_level="warning",  # type: ignore[arg-type]
+        backlog=1024 * settings.workers,
+        websockets=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=settings.stop_seconds,
+        http1_settings=HTTP1Settings(header_read_timeout=30_000),
+    )
+    server.on_startup(lambda: click.echo(lines))
+    server.serve(target_loader=lambda *_: wiring.app_for(settings), wrap_loader=False)
