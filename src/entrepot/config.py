@@ -4,6 +4,7 @@ A value comes from the command line, else ``ENTREPOT_<NAME>``, else the TOML fil
 ``ENTREPOT_CONFIG``, else the default below.
 """
 
+import ipaddress
 import os
 import tomllib
 from pathlib import Path
@@ -37,7 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = ""
     regions: Annotated[
         str,
-        Meta(description="Region ids that buckets may be created in, separated by spaces; the first is the default."),
+        Meta(description="Region ids that buckets may be created in, separated by spaces."),
     ] = REGIONS
     default_region: Annotated[str, Meta(description="The default region; it must be one of `regions`.")] = "cn-bj2"
     token_seconds: Annotated[int, Meta(ge=60, le=3600, description="How long a registry token is good for.")] = 300
@@ -93,6 +94,10 @@ def load(config: str | None = None, environ: dict[str, str] | None = None, **giv
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as fault:
         raise HubError(Kind.CONFIG_INVALID, str(fault)) from fault
+    try:
+        [ipaddress.ip_network(one, strict=False) for one in settings.trusted_proxies.split()]
+    except ValueError as fault:
+        raise HubError(Kind.CONFIG_INVALID, f"trusted_proxies: {fault}") from fault
     if settings.default_region not in settings.region_ids:
         raise HubError(Kind.CONFIG_INVALID, f"default_region {settings.default_region!r} is not in regions")
     return settings

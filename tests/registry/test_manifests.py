@@ -266,7 +266,8 @@ def test_counters_follow_every_push_and_delete(depot: TestHub) -> None:
         row = depot.run(
             depot.hub.db.read(
                 lambda rows: rows.one(
-                    "SELECT b.image_count, i.manifest_count, i.tag_count FROM bucket b JOIN image i ON i.bucket_id = b.id"
+                    "SELECT b.image_count, i.manifest_count, i.tag_count"
+                    " FROM bucket b JOIN image i ON i.bucket_id = b.id"
                 )
             )
         )

@@ -1,0 +1,50 @@
+# Two commands are enough: `make run` serves a hub, `make test` proves it. `make help` lists the rest.
+PYTHON ?= python3
+HOST   ?= 127.0.0.1
+PORT   ?= 5000
+DATA   ?= data
+BIN    := .venv/bin
+
+.PHONY: help run test test-fast lint gen clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: .venv/run.stamp ## serve a hub on $(HOST):$(PORT), data in $(DATA)
+	$(BIN)/entrepot serve --data $(DATA) --host $(HOST) --port $(PORT)
+
+test: .venv/test.stamp ## install the clients that tests use, then lint and run every test
+	sh scripts/install-clients
+	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest -n 2 -m "not clients and not slow"
+	$(BIN)/python -m pytest -m "clients or slow" -rs
+
+test-fast: .venv/test.stamp ## the tests that need no client and little time
+	$(BIN)/python -m pytest -n 2 -m "not clients and not slow"
+
+lint: .venv/test.stamp ## style, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
+
+gen: .venv/run.stamp ## write everything that is generated
+	$(BIN)/python -m entrepot.docgen docs
+
+clean: ## remove what was installed and cached; data stays
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
+
+.venv/pip.stamp: requirements/build.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/build.txt
+	@touch $@
+
+.venv/run.stamp: .venv/pip.stamp requirements/run.txt pyproject.toml
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/test.stamp: .venv/run.stamp requirements/test.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/test.txt
+	@touch $@

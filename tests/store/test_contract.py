@@ -1,0 +1,228 @@
+"""What every BlobStore and every Database must hold."""
+
+import asyncio
+import hashlib
+import os
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from entrepot.errors import HubError, Kind
+from entrepot.store.blobs import Broken
+from entrepot.store.blobs_fs import FileBlobStore
+from entrepot.store.db_sqlite import SqliteDatabase, connect
+from entrepot.store.migrate import migrate_sqlite, migrations
+from tests.conftest import Loop
+
+
+async def pieces(*chunks: bytes, broken: bool = False) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        await asyncio.sleep(0)
+        yield chunk
+    if broken:
+        raise Broken(0)
+
+
+async def gather(body: AsyncIterator[bytes]) -> bytes:
+    return b"".join([piece async for piece in body])
+
+
+def test_append_hash_commit_read(loop: Loop, tmp_path: Path) -> None:
+    async def story() -> None:
+        store, sink = FileBlobStore(tmp_path), hashlib.sha256()
+        chunks = [os.urandom(size) for size in (10, 700_000, 300_000, 1, 600_000)]
+        whole = b"".join(chunks)
+        assert await store.append("u1", 0, pieces(*chunks[:3]), sink) == 1_000_010
+        assert await store.append("u1", 1_000_010, pieces(*chunks[3:]), sink) == 600_001
+        assert sink.digest() == hashlib.sha256(whole).digest()
+        assert await store.size("u1") == len(whole)
+        again = hashlib.sha256()
+        await store.hash_upload("u1", len(whole), again)
+        assert again.digest() == sink.digest()
+        key = await store.commit("u1", len(whole), "sha256", sink.hexdigest())
+        assert await store.size("u1") == 0
+        assert store.path(key).read_bytes() == whole
+        assert await gather(store.stream(key, 5, 1_500_000)) == whole[5:1_500_005]
+        await store.delete(key)
+        await store.delete(key)
+        assert not store.path(key).exists()
+
+    loop.run(story())
+
+
+def test_a_broken_body_says_how_much_is_held(loop: Loop, tmp_path: Path) -> None:
+    async def story() -> None:
+        store, sink = FileBlobStore(tmp_path), hashlib.sha256()
+        with pytest.raises(Broken) as broken:
+            await store.append("u1", 0, pieces(b"a" * 600_000, b"b" * 10, broken=True), sink)
+        assert broken.value.written == await store.size("u1") == 600_010
+        assert sink.hexdigest() == hashlib.sha256(b"a" * 600_000 + b"b" * 10).hexdigest()
+
+    loop.run(story())
+
+
+def test_two_keys_for_one_digest_and_no_late_writer(loop: Loop, tmp_path: Path) -> None:
+    async def story() -> None:
+        store = FileBlobStore(tmp_path)
+        keys = set()
+        for upload in ("u1", "u2"):
+            await store.append(upload, 0, pieces(b"same"), hashlib.sha256())
+            keys.add(await store.commit(upload, 4, "sha256", hashlib.sha256(b"same").hexdigest()))
+        assert len(keys) == 2
+        with pytest.raises(HubError) as refused:
+            await store.commit("u1", 4, "sha256", "00")
+        assert refused.value.kind is Kind.UPLOAD_UNKNOWN
+        assert {store.path(key).read_bytes() for key in keys} == {b"same"}
+        await store.drop_upload("u3")
+
+    loop.run(story())
+
+
+def test_one_appender_at_a_time(loop: Loop, tmp_path: Path) -> None:
+    async def story() -> None:
+        store, held = FileBlobStore(tmp_path), asyncio.Event()
+
+        async def slow() -> AsyncIterator[bytes]:
+            yield b"first"
+            await held.wait()
+
+        first = asyncio.create_task(store.append("u1", 0, slow(), hashlib.sha256()))
+        await asyncio.sleep(0.01)
+        with pytest.raises(HubError) as refused:
+            await store.append("u1", 0, pieces(b"second"), hashlib.sha256())
+        assert refused.value.kind is Kind.RANGE_INVALID
+        with pytest.raises(HubError):
+            await store.commit("u1", 5, "sha256", "00")
+        held.set()
+        assert await first == 5
+
+    loop.run(story())
+
+
+def test_an_unwritable_folder_is_said_clearly(loop: Loop, tmp_path: Path) -> None:
+    async def story() -> None:
+        store = FileBlobStore(tmp_path)
+        (tmp_path / "uploads").rename(tmp_path / "moved")
+        (tmp_path / "uploads").write_text("a file where a folder was")
+        with pytest.raises(HubError) as refused:
+            await store.append("u1", 0, pieces(b"x"), hashlib.sha256())
+        assert refused.value.kind is Kind.UNAVAILABLE
+        assert "data folder" in refused.value.message
+
+    loop.run(story())
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "hub.db"
+    migrate_sqlite(file)
+    return file
+
+
+def add(rows: Any, name: str) -> int:
+    row = rows.one("INSERT INTO account (name, created_at) VALUES (:name, 0) RETURNING id", name=name)
+    return int(row[0])
+
+
+def count(rows: Any) -> int:
+    return int(rows.one("SELECT COUNT(*) FROM account")[0])
+
+
+def test_writes_group_and_one_refusal_undoes_only_itself(loop: Loop, path: Path) -> None:
+    async def story() -> None:
+        db = SqliteDatabase(path)
+
+        def refuse(rows: Any) -> None:
+            add(rows, "half")
+            raise HubError(Kind.DENIED, "no")
+
+        jobs = [db.write(add, f"a{place}") for place in range(50)]
+        jobs[10:10] = [db.write(refuse), db.note(refuse)]
+        done = await asyncio.gather(*jobs, return_exceptions=True)
+        assert sum(isinstance(one, HubError) for one in done) == 2
+        assert await db.read(count) == 50
+        assert len({one for one in done if isinstance(one, int)}) == 50
+        await db.close()
+        with pytest.raises(HubError):
+            await db.write(add, "late")
+
+    loop.run(story())
+
+
+def test_a_write_is_on_disk_when_it_returns_and_notes_ride_along(loop: Loop, path: Path) -> None:
+    async def story() -> None:
+        db = SqliteDatabase(path)
+        await db.note(add, "note")
+        await db.write(add, "write")
+        other = connect(path)
+        assert other.execute("SELECT COUNT(*) FROM account").fetchone() == (2,)
+        other.close()
+        await db.close()
+
+    loop.run(story())
+
+
+def test_a_read_sees_one_moment(loop: Loop, path: Path) -> None:
+    async def story() -> None:
+        db, other = SqliteDatabase(path), connect(path)
+
+        def twice(rows: Any) -> tuple[int, int]:
+            first = count(rows)
+            other.execute("INSERT INTO account (name, created_at) VALUES ('between', 0)")
+            return first, count(rows)
+
+        first, second = await db.read(twice)
+        assert first == second
+        assert await db.read(count) == first + 1
+        other.close()
+        await db.close()
+
+    loop.run(story())
+
+
+def test_a_locked_or_broken_database_is_unavailable_and_recovers(loop: Loop, path: Path) -> None:
+    async def story() -> None:
+        db, other = SqliteDatabase(path), connect(path)
+        db._writer.execute("PRAGMA busy_timeout = 50")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(HubError) as refused:
+            await db.write(add, "blocked")
+        assert refused.value.kind is Kind.UNAVAILABLE
+        other.execute("ROLLBACK")
+        await db.write(add, "free again")
+        assert await db.read(count) == 1
+        with pytest.raises(HubError):
+            await db.read(lambda rows: rows.one("SELECT * FROM nowhere"))
+        other.close()
+        await db.close()
+
+    loop.run(story())
+
+
+def test_migrations_race_and_repeat(tmp_path: Path) -> None:
+    import threading
+
+    file = tmp_path / "hub.db"
+    threads = [threading.Thread(target=migrate_sqlite, args=(file,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    migrate_sqlite(file)
+    with sqlite3.connect(file) as found:
+        assert found.execute("PRAGMA user_version").fetchone() == (migrations()[-1][0],)
+    found.close()
+
+
+def test_ids_are_never_reused(loop: Loop, path: Path) -> None:
+    async def story() -> None:
+        db = SqliteDatabase(path)
+        first = await db.write(add, "a")
+        await db.write(lambda rows: rows.run("DELETE FROM account"))
+        assert await db.write(add, "b") > first
+        await db.close()
+
+    loop.run(story())
