@@ -289,18 +289,20 @@ def entrepot(*words: str, **given: Any) -> "subprocess.CompletedProcess[str]":
 def serve(data: Path, port: int, *words: str) -> "subprocess.Popen[bytes]":
     """Start a server and wait until it answers."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "entrepot.cli.main", "serve", "--data", str(data), "--port", str(port), *words],
-        stdout=(data.parent / f"serve-{port}.log").open("ab"),
-        stderr=subprocess.STDOUT,
-        env=environ,
-        start_new_session=True,
-    )
+    with (data.parent / f"serve-{port}.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "entrepot.cli.main", "serve", "--data", str(data), "--port", str(port), *words],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environ,
+            start_new_session=True,
+        )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     for _ in range(300):
         try:
-            if opener.open(f"http://127.0.0.1:{port}/healthz", timeout=2).status == 200:
-                return process
+            with opener.open(f"http://127.0.0.1:{port}/healthz", timeout=2) as reply:
+                if reply.status == 200:
+                    return process
         except OSError:
             pass
         if process.poll() is not None:

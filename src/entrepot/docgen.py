@@ -17,7 +17,7 @@ NOTE = "<!-- Printed by `make gen`; change the code, not this page. -->\n\n"
 
 def settings_page() -> str:
     """Every setting with its bounds, default and reason."""
-    lines = [
+    lines: list[str] = [
         "# Settings",
         "",
         "A value comes from the command line, else the environment, else the TOML file named by `--config` or",
@@ -46,8 +46,8 @@ def errors_page() -> str:
     lines = [
         "# Errors",
         "",
-        "One row for each refusal: what registry clients see (OCI code and HTTP status), what API clients see (RetCode in",
-        "an HTTP 200 answer), and the exit code of the command line.",
+        "One row for each refusal: what registry clients see (OCI code and HTTP status), what API clients see (RetCode",
+        "in an HTTP 200 answer), and the exit code of the command line.",
         "",
         "| Kind | OCI code | HTTP | RetCode | Exit | Message |",
         "|:---|:---|---:|---:|---:|:---|",

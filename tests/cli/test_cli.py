@@ -102,6 +102,7 @@ def test_sigterm_lets_a_running_upload_finish(tmp_path: Path) -> None:
         upload = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         upload.request("PATCH", place, body=body(), headers=head, encode_chunked=True)
         result.append(upload.getresponse().status)
+        upload.close()
 
     thread = threading.Thread(target=slowly)
     thread.start()
