@@ -39,8 +39,8 @@ def test_the_page_has_the_tables_of_the_seed_page() -> None:
 def test_the_page_has_the_sections_of_the_seed_page() -> None:
     headings = re.findall(r"^#+ (.*)$", page(ACTIONS["GetImageBucketList"], "zh"), re.MULTILINE)
     assert headings == [
-        "获取可用的镜像仓库列表 - GetImageBucketList", "简介", "使用方法", "定义", "公共参数", "请求参数", "响应字段", "数据模型",
-        "ImageBucketListSet", "示例", "请求示例", "响应示例",
+        "获取可用的镜像仓库列表 - GetImageBucketList", "简介", "使用方法", "定义", "公共参数", "请求参数", "响应字段",
+        "数据模型", "ImageBucketListSet", "示例", "请求示例", "响应示例",
     ]  # fmt: skip
 
 

@@ -107,7 +107,7 @@ def test_skopeo_copies_an_index_and_gets_the_same_digests_back(
     folder, name = layout
     bucket = make_bucket(people, "by-skopeo")
     place = f"docker://127.0.0.1:{people.port}/{bucket}/multi:v1"
-    good("skopeo", "copy", "--all", *skopeo(MAIN, "dest-"), f"oci:{folder}:v1", place)
+    good("skopeo", "copy", "--all", "--preserve-digests", *skopeo(MAIN, "dest-"), f"oci:{folder}:v1", place)
     good("skopeo", "copy", "--all", "--preserve-digests", *skopeo(MAIN, "src-"), place, f"oci:{tmp_path}/back:v1")
     index = json.loads((tmp_path / "back" / "index.json").read_text())
     assert index["manifests"][0]["digest"] == name
@@ -116,7 +116,7 @@ def test_skopeo_copies_an_index_and_gets_the_same_digests_back(
     listed = json.loads(good("skopeo", "list-tags", *skopeo(MAIN), place.rpartition(":")[0]))
     assert listed["Tags"] == ["v1"]
     other = f"docker://127.0.0.1:{people.port}/{make_bucket(people, 'skopeo-copy')}/multi:v2"
-    good("skopeo", "copy", "--all", *skopeo(MAIN, "src-"), *skopeo(MAIN, "dest-"), place, other)
+    good("skopeo", "copy", "--all", "--preserve-digests", *skopeo(MAIN, "src-"), *skopeo(MAIN, "dest-"), place, other)
     assert name in good("skopeo", "inspect", *skopeo(MAIN), other)
     for login in (None, STRANGER, (MAIN[0], "wrong")):
         bad("skopeo", "inspect", *skopeo(login), place)
@@ -195,7 +195,7 @@ def test_oras_artifact(people: Live, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     Path("artifact.bin").write_bytes(content)
     client = oras.client.OrasClient(hostname=f"127.0.0.1:{people.port}", insecure=True, auth_backend="token")
-    client.login(username=MAIN[0], password=MAIN[1], hostname=f"127.0.0.1:{people.port}", insecure=True)
+    client.login(username=MAIN[0], password=MAIN[1], hostname=f"127.0.0.1:{people.port}")
     client.push(files=["artifact.bin"], target=f"127.0.0.1:{people.port}/{bucket}/thing:v1")
     Path("artifact.bin").unlink()
     [back] = client.pull(target=f"127.0.0.1:{people.port}/{bucket}/thing:v1", outdir=str(tmp_path / "out"))

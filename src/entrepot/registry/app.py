@@ -137,11 +137,19 @@ async def _authenticate(hub: Hub, header: bytes) -> Pass:
 _WANTS = {"GET": "pull", "HEAD": "pull", "DELETE": "delete"}
 
 
+def _wants(call: Call, route: Route) -> str:
+    # HEAD on a blob is how a push begins: led to a token for both at once, a client need not ask again, and
+    # clients that never ask again (oras for Python) can push. Who may only pull gets a token to pull.
+    if route is BLOB and call.method == "HEAD":
+        return "pull,push"
+    return route.wants or _WANTS.get(call.method, "pull,push")
+
+
 def _challenge(call: Call, route: Route, *, error: str) -> str:
     """The WWW-Authenticate value that leads a client to the token it needs."""
     text = f'Bearer realm="{call.base_url}/token",service="{access.SERVICE}"'
     if call.name:
-        text += f',scope="repository:{call.name}:{route.wants or _WANTS.get(call.method, "pull,push")}"'
+        text += f',scope="repository:{call.name}:{_wants(call, route)}"'
     elif call.reference == "_catalog":
         text += ',scope="registry:catalog:*"'
     return text + (f',error="{error}"' if error else "")
