@@ -289,3 +289,32 @@ def test_names_may_hold_the_words_of_the_protocol(world: TestHub, name: str) -> 
     made, content = push_image(world, name, "v1", world.main)
     assert world.request("GET", f"/v2/{name}/manifests/{made}", login=world.main).body == content
     assert world.request("GET", f"/v2/{name}/tags/list", login=world.main).json["tags"] == ["v1"]
+
+
+def test_a_flood_of_logins_waits_in_a_short_queue(world: TestHub) -> None:
+    import asyncio
+
+    from entrepot.ops import people
+
+    async def flood() -> list[int]:
+        asked = [world.ask("GET", "/v2/", login=(world.email, "wrong password")) for _ in range(people.WAITING + 5)]
+        return [reply.status for reply in await asyncio.gather(*asked)]
+
+    original = world.hub.vault.check_password
+    running, most = 0, 0
+
+    def counted(hashed: str | None, password: str) -> bool:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        try:
+            return original(hashed, password) if password != "wrong password" else False
+        finally:
+            running -= 1
+
+    world.hub.vault.check_password = counted  # type: ignore[method-assign]
+    statuses = world.run(flood())
+    assert statuses.count(429) == 5
+    assert statuses.count(401) == people.WAITING
+    assert most <= 2
+    assert world.request("GET", "/v2/", login=world.main).status == 200

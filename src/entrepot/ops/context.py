@@ -1,5 +1,6 @@
 """What a verb is given: the hub's ports (Hub), and who asks from where (Ctx)."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +45,9 @@ class Hub:
     new_id: Callable[[], str]
     running: dict[str, tuple[int, Any]] = field(default_factory=dict)
     """Hashes of uploads in this process: session -> (bytes hashed, running hash). Only a hint."""
+    password_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    checking: int = 0
+    """Password checks that run or wait."""
     verified: dict[bytes, None] = field(default_factory=dict)
     """Keyed hashes of (password hash, password) pairs that were found right; the row's hash is part of the key."""
 

@@ -11,6 +11,8 @@ from entrepot.store.db import Rows
 from entrepot.store.sql import people as sql
 
 PASSWORD_LENGTH = 8
+WAITING = 500
+"""Most password checks that wait at once in one process; beyond it, logins are told to come back."""
 VERIFIED = 4096
 """Most passwords remembered as right, by keyed hash, in one process."""
 
@@ -186,11 +188,27 @@ async def _by_password(hub: Hub, email: str, password: str) -> sql.Person | None
     hashes = [person.password_hash, person.registry_password_hash] if person else [None]
     if any(hashed and _pair(hub, hashed, password) in hub.verified for hashed in hashes):
         return person
-    for hashed in hashes:
-        if await asyncio.to_thread(hub.vault.check_password, hashed, password) and hashed:
-            _remember(hub, _pair(hub, hashed, password))
-            return person
+    if hub.checking >= WAITING:
+        raise HubError(Kind.THROTTLED, "many are logging in")
+    hub.checking += 1
+    try:
+        # A check takes 19 MiB and tens of milliseconds: few at a time, whatever a flood of logins wants.
+        async with hub.password_gate:
+            for hashed in hashes:
+                if await _is_right(hub, hashed, password):
+                    return person
+    finally:
+        hub.checking -= 1
     return None
+
+
+async def _is_right(hub: Hub, hashed: str | None, password: str) -> bool:
+    if hashed and _pair(hub, hashed, password) in hub.verified:
+        return True  # somebody with the same password was first in the queue
+    if not await asyncio.to_thread(hub.vault.check_password, hashed, password) or not hashed:
+        return False
+    _remember(hub, _pair(hub, hashed, password))
+    return True
 
 
 def _pair(hub: Hub, hashed: str, password: str) -> bytes:
