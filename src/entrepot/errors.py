@@ -59,6 +59,12 @@ class Kind(Enum):
     DELETE_NO_TAG = Row("TAG_INVALID", 400, 43047, "DeleteTagNameEmptyError: name at least one tag, none of them empty")
     BUCKET_NOT_EMPTY = Row("DENIED", 409, 1010, "The bucket [{}] still holds images; delete them first")
 
+    # --- repositories of UHub, the same buckets under other words: permanent codes below 2000
+    REPO_UNKNOWN = Row("NAME_UNKNOWN", 404, 1030, "The repository [{}] does not exist")
+    REPO_TAKEN = Row("DENIED", 409, 1031, "The repository name [{}] is taken; names are global")
+    REPO_NAME_INVALID = Row("NAME_INVALID", 400, 1032, "The repository name is not valid: {}")
+    IMAGE_UNKNOWN = Row("NAME_UNKNOWN", 404, 1033, "There is no such image or tag: {}")
+
     # --- the registry
     NAME_INVALID = Row("NAME_INVALID", 400, 43024, "The repository name is not valid: {}")
     NAME_UNKNOWN = Row("NAME_UNKNOWN", 404, 43023, "The repository is not known here: {}")

@@ -13,7 +13,7 @@ from entrepot.actions.door import ActionsDoor
 from entrepot.config import Settings
 from entrepot.console.app import console_app
 from entrepot.errors import HubError, Kind
-from entrepot.ops import janitor
+from entrepot.ops import janitor, pulls
 from entrepot.ops.context import Hub
 from entrepot.ops.vault import KEY_FILE, create_key_file, open_key_file
 from entrepot.registry.app import RegistryDoor
@@ -78,7 +78,7 @@ class Doors:
         self._registry: App
         self._actions: App
         self._console: App
-        self._janitor: asyncio.Task[None] | None = None
+        self._chores: list[asyncio.Task[None]] = []
 
     def use(self, hub: Hub) -> None:
         """Build the doors over an open hub."""
@@ -111,7 +111,7 @@ class Doors:
                 if self._hub is None:
                     self.use(await self._open())
                 assert self._hub is not None
-                self._janitor = asyncio.create_task(janitor.run(self._hub))
+                self._chores = [asyncio.create_task(chore.run(self._hub)) for chore in (janitor, pulls)]
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self._stop()
@@ -119,10 +119,9 @@ class Doors:
                 return
 
     async def _stop(self) -> None:
-        if self._janitor:
-            self._janitor.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._janitor
+        for chore in self._chores:
+            chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
         if self._hub:
             await close_hub(self._hub)
 

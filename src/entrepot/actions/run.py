@@ -47,6 +47,8 @@ async def run(call: Call, request: Request) -> Response:
     who = call.ctx.who
     if action.needs and action.needs not in who.rights:
         raise HubError(Kind.DENIED, f"{action.name} needs the right {action.needs!r}")
+    if action.in_project and not who.is_main and not getattr(request, "project_id", None):
+        raise HubError(Kind.DENIED, "a sub-user must send ProjectId")
     region = getattr(request, "region", None)
     if region == "":
         raise HubError(Kind.MISSING_PARAM, "Region")

@@ -23,10 +23,13 @@ def wire_name(name: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
 
 
-def doc(en: str, zh: str, *, eg: Any = None, **limits: Any) -> msgspec.Meta:
-    """What a field means, in both languages, with an example and, if any, its bounds."""
+def doc(en: str, zh: str, *, eg: Any = None, blank: bool = True, **limits: Any) -> msgspec.Meta:
+    """What a field means, in both languages, with an example and, if any, its bounds.
+
+    ``blank`` False: a value that is there but empty is refused instead of counting as absent.
+    """
     examples = None if eg is None else [eg]
-    return msgspec.Meta(description=en, examples=examples, extra={"zh": zh}, **limits)
+    return msgspec.Meta(description=en, examples=examples, extra={"zh": zh, "blank": blank}, **limits)
 
 
 class Request(msgspec.Struct, kw_only=True, frozen=True, rename=wire_name):
@@ -58,7 +61,11 @@ class Field(NamedTuple):
 
 
 class Action(NamedTuple):
-    """A declared action. ``needs`` is the right it takes ("" any login); ``safe`` ones change nothing."""
+    """A declared action.
+
+    ``needs`` is the right it takes ("" any login); ``safe`` ones change nothing; ``in_project`` ones ask sub-users
+    for a ProjectId, as UCloud does.
+    """
 
     name: str
     request: type[Request]
@@ -68,19 +75,21 @@ class Action(NamedTuple):
     title: str
     en: str
     zh: str
+    in_project: bool
 
 
 ACTIONS: dict[str, Action] = {}
 R = TypeVar("R", bound=type[Request])
 
 
-def action(*, group: str, needs: str, safe: bool, title: str, zh: str) -> Callable[[R], R]:
+def action(*, group: str, needs: str, safe: bool, title: str, zh: str, in_project: bool = False) -> Callable[[R], R]:
     """File a Request under its class name. ``title`` is its Chinese heading; the docstring is its English text."""
 
     def register(request: R) -> R:
         name = request.__name__
         assert name not in ACTIONS, f"{name} is declared twice"
-        ACTIONS[name] = Action(name, request, group, needs, safe, title, (request.__doc__ or "").strip(), zh)
+        text = (request.__doc__ or "").strip()
+        ACTIONS[name] = Action(name, request, group, needs, safe, title, text, zh, in_project)
         return request
 
     return register
@@ -140,6 +149,8 @@ def decode(request: type[Request], params: Mapping[str, Any]) -> Request:
         name = info.encode_name
         is_list = get_origin(_unwrap(hints[info.name])[0]) is list
         value = _list_value(params.get(name), lists.get(name)) if is_list else _text(params.get(name), name)
+        if value == "" and not _may_be_blank(hints[info.name]):
+            raise HubError(Kind.BAD_PARAM, name)
         if value is None or (value == "" and not info.required):
             if info.required:
                 raise HubError(Kind.MISSING_PARAM, f"{name}.N" if is_list else name)
@@ -149,6 +160,11 @@ def decode(request: type[Request], params: Mapping[str, Any]) -> Request:
         except (msgspec.ValidationError, ValueError) as fault:
             raise HubError(Kind.BAD_PARAM, name) from fault
     return request(**values)
+
+
+def _may_be_blank(hint: Any) -> bool:
+    _, meta = _unwrap(hint)
+    return meta is None or bool((meta.extra or {}).get("blank", True))
 
 
 def _indexed(params: Mapping[str, Any]) -> dict[str, list[Any]]:

@@ -1,5 +1,8 @@
 """The ready-to-paste lines that `serve` prints."""
 
+import shutil
+import sys
+
 from entrepot.config import Settings
 from entrepot.model import signing
 from entrepot.ops.people import Secrets
@@ -17,20 +20,29 @@ def first_steps(settings: Settings, made: Secrets | None) -> str:
     password = f" -p '{made.password}'" if made else ""
     params = {"Action": "GetImageBucketList", "Region": region, "PublicKey": public_key}
     signature = signing.sign(params, private_key) if made else "SIGNATURE"
+    program = _program()
     keys = f"ENTREPOT_PUBLIC_KEY={public_key} ENTREPOT_PRIVATE_KEY={private_key}"
     return f"""
 Serving on {base}
 
   docker login {name} -u {email}{password}
-  entrepot bucket create helloworld --data {settings.data}
+  {program} bucket create helloworld --data {settings.data}
   docker tag debian:12 {name}/helloworld/debian:12
   docker push {name}/helloworld/debian:12
 
   curl '{base}/?Action=GetImageBucketList&Region={region}&PublicKey={public_key}&Signature={signature}'
-  {keys} entrepot api GetImageBucketList --url {base} --Region {region}
+  {keys} {program} api GetImageBucketList --url {base} --Region {region}
 
   # pip install ucloud-sdk-python3
   python3 -c 'from ucloud.client import Client; print(Client({{"region": "{region}", "base_url": "{base}", \
 "public_key": "{public_key}", "private_key": "{private_key}"}}).invoke("GetImageBucketList"))'
 
 Stop with Ctrl+C."""
+
+
+def _program() -> str:
+    """How this command was called, so that a line works when pasted into the same shell."""
+    called = sys.argv[0]
+    if called.endswith(".py"):
+        return f"{sys.executable} -m entrepot.cli.main"
+    return "entrepot" if shutil.which("entrepot") == called or not called else called

@@ -227,5 +227,5 @@ def bucket_share(name: str, data: str, public: bool, email: str | None) -> None:
     """Share the bucket NAME with everybody, or with its account only."""
     from entrepot.ops import buckets
 
-    _act(data, email, lambda ctx: buckets.set_public(ctx, name, is_public=public))
+    _act(data, email, lambda ctx: buckets.update(ctx, name, is_public=public, description=None))
     click.echo(f"The bucket {name} is {'public' if public else 'private'}.")

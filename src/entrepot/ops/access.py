@@ -147,12 +147,9 @@ def _grant(rows: Rows, who: Who, scopes: list[tuple[str, str, frozenset[str]]]) 
     return access
 
 
-_tokens: dict[tuple[int, str], Pass] = {}
-
-
 def verify(hub: Hub, token: str) -> Pass:
     """The pass of a registry token; raises UNAUTHORIZED for a token that is not good (any more)."""
-    remembered = _tokens.get((id(hub), token))
+    remembered: Pass | None = hub.passes.get(token)
     if remembered is not None and hub.clock() < remembered.expires:
         return remembered
     claims = _read(hub, "registry", token)
@@ -164,10 +161,10 @@ def verify(hub: Hub, token: str) -> Pass:
     who = Who(int(claims["sub"]), claims["acc"], rights=frozenset(claims["rights"]))
     catalog = any(one["type"] == "registry" for one in claims["access"])
     found = Pass(who, scopes, catalog, claims["exp"])
-    if len(_tokens) >= _REMEMBERED:
-        _tokens.pop(next(iter(_tokens)))
+    if len(hub.passes) >= _REMEMBERED:
+        hub.passes.pop(next(iter(hub.passes)))
     # A token says the same thing as long as it lives; the rows it is held against are read each time.
-    _tokens[(id(hub), token)] = found
+    hub.passes[token] = found
     return found
 
 

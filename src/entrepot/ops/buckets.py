@@ -6,6 +6,7 @@ from entrepot.ops.context import Ctx, Hub
 from entrepot.store.db import Rows
 from entrepot.store.sql import buckets as sql
 from entrepot.store.sql import people
+from entrepot.store.sql import repos as repos_sql
 
 
 async def create(
@@ -60,12 +61,13 @@ async def delete(ctx: Ctx, name: str) -> None:
     await ctx.hub.db.write(remove)
 
 
-async def set_public(ctx: Ctx, name: str, *, is_public: bool) -> None:
-    """Share a bucket with everybody, or with the account only. Raises DENIED, BUCKET_UNKNOWN."""
+async def update(ctx: Ctx, name: str, *, is_public: bool | None, description: str | None) -> None:
+    """Change what is not None. Raises DENIED, BUCKET_UNKNOWN."""
     _need(ctx, "push", "to change a bucket")
 
     def change(rows: Rows) -> None:
-        sql.set_public(rows, own(ctx, rows, name).id, is_public=is_public, now=ctx.now)
+        bucket = own(ctx, rows, name)
+        repos_sql.update(rows, bucket.id, is_public=is_public, description=description, now=ctx.now)
 
     await ctx.hub.db.write(change)
 

@@ -45,6 +45,10 @@ class Hub:
     new_id: Callable[[], str]
     running: dict[str, tuple[int, Any]] = field(default_factory=dict)
     """Hashes of uploads in this process: session -> (bytes hashed, running hash). Only a hint."""
+    pulls: dict[int, int] = field(default_factory=dict)
+    """Manifest pulls by image id that are counted but not yet in the rows (pulls.flush)."""
+    passes: dict[str, Any] = field(default_factory=dict)
+    """Verified registry tokens and what they say, each until it expires (access.verify)."""
     password_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     checking: int = 0
     """Password checks that run or wait."""

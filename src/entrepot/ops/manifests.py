@@ -53,13 +53,29 @@ async def delete(ctx: Ctx, image_id: int | None, reference: str) -> None:
     await ctx.hub.db.write(remove)
 
 
+async def delete_image(ctx: Ctx, bucket: str, image: str) -> None:
+    """Delete an image of the caller's account with all its tags and manifests. Raises as ``delete_tags`` does."""
+    _need_delete(ctx)
+
+    def remove(rows: Rows) -> None:
+        image_id = buckets_sql.find_image(rows, own(ctx, rows, bucket).id, image)
+        if image_id is None or not sql.delete_all(rows, image_id, ctx.now):
+            raise HubError(Kind.DELETE_UNKNOWN, f"image {image!r}")
+
+    await ctx.hub.db.write(remove)
+
+
+def _need_delete(ctx: Ctx) -> None:
+    if "delete" not in ctx.who.rights:
+        raise HubError(Kind.DENIED, "the right 'delete' is needed; ask the account's main user")
+
+
 async def delete_tags(ctx: Ctx, bucket: str, image: str, tags: list[str]) -> None:
     """Delete tags of an image in the caller's account: all of them, or none.
 
     Raises DENIED, BUCKET_UNKNOWN (another account's bucket too), DELETE_UNKNOWN for a missing image or tag.
     """
-    if "delete" not in ctx.who.rights:
-        raise HubError(Kind.DENIED, "the right 'delete' is needed; ask the account's main user")
+    _need_delete(ctx)
 
     def remove(rows: Rows) -> None:
         image_id = buckets_sql.find_image(rows, own(ctx, rows, bucket).id, image)

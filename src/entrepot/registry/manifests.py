@@ -3,7 +3,7 @@
 from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.model import names
-from entrepot.ops import access, manifests
+from entrepot.ops import access, manifests, pulls
 from entrepot.registry.wire import Answer, Call, Headers, location
 from entrepot.store.sql import blobs as blobs_sql
 from entrepot.store.sql import manifests as sql
@@ -36,6 +36,8 @@ async def get(call: Call) -> Answer:
     if call.headers.get(b"if-none-match") == etag:
         return Answer(304, headers)
     headers.append((b"content-length", str(found.size).encode()))
+    if call.method == "GET" and found.image_id is not None:
+        pulls.count(call.ctx.hub, found.image_id)
     return Answer(200, headers, found.content)
 
 

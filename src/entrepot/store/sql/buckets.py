@@ -60,16 +60,6 @@ def add(
     return row is not None
 
 
-def set_public(rows: Rows, bucket_id: int, *, is_public: bool, now: int) -> None:
-    """Who may pull: everybody, or the account."""
-    rows.run(
-        "UPDATE bucket SET is_public = :public, updated_at = :now WHERE id = :id",
-        public=int(is_public),
-        now=now,
-        id=bucket_id,
-    )
-
-
 def delete(rows: Rows, bucket_id: int) -> None:
     """Remove an empty bucket with the images that never got a manifest, their links and uploads."""
     images = "(SELECT id FROM image WHERE bucket_id = :id)"

@@ -143,8 +143,9 @@ def set_tag(rows: Rows, image_id: int, name: str, manifest_id: int, now: int) ->
             now=now,
         )
     rows.run(
-        "UPDATE image SET tag_count = tag_count + :step, updated_at = :now WHERE id = :id",
+        "UPDATE image SET tag_count = tag_count + :step, latest_tag = :name, updated_at = :now WHERE id = :id",
         step=0 if moved else 1,
+        name=name,
         now=now,
         id=image_id,
     )
@@ -155,6 +156,37 @@ def delete_tag(rows: Rows, image_id: int, name: str, now: int) -> bool:
     if rows.run("DELETE FROM tag WHERE image_id = :image AND name = :name", image=image_id, name=name) == 0:
         return False
     rows.run("UPDATE image SET tag_count = tag_count - 1, updated_at = :now WHERE id = :id", now=now, id=image_id)
+    _forget_latest(rows, image_id)
+    return True
+
+
+def _forget_latest(rows: Rows, image_id: int) -> None:
+    """When the latest tag is gone, the one pushed last before it is the latest."""
+    rows.run(
+        "UPDATE image SET latest_tag = COALESCE((SELECT t.name FROM tag t WHERE t.image_id = image.id"
+        " ORDER BY t.updated_at DESC, t.name DESC LIMIT 1), '')"
+        " WHERE id = :id AND NOT EXISTS"
+        " (SELECT 1 FROM tag t WHERE t.image_id = image.id AND t.name = image.latest_tag)",
+        id=image_id,
+    )
+
+
+def delete_all(rows: Rows, image_id: int, now: int) -> bool:
+    """Delete every manifest of an image with its tags; whether it held any."""
+    row = rows.one("SELECT manifest_count, bucket_id FROM image WHERE id = :id", id=image_id)
+    if row is None or row[0] == 0:
+        return False
+    manifests = "(SELECT id FROM manifest WHERE image_id = :id)"
+    rows.run("DELETE FROM tag WHERE image_id = :id", id=image_id)
+    rows.run(f"DELETE FROM manifest_blob WHERE manifest_id IN {manifests}", id=image_id)
+    rows.run(f"DELETE FROM manifest_child WHERE manifest_id IN {manifests}", id=image_id)
+    rows.run("DELETE FROM manifest WHERE image_id = :id", id=image_id)
+    rows.run(
+        "UPDATE image SET manifest_count = 0, tag_count = 0, latest_tag = '', updated_at = :now WHERE id = :id",
+        now=now,
+        id=image_id,
+    )
+    rows.run("UPDATE bucket SET image_count = image_count - 1, updated_at = :now WHERE id = :id", now=now, id=row[1])
     return True
 
 
@@ -162,6 +194,7 @@ def delete(rows: Rows, image_id: int, manifest_id: int, now: int) -> None:
     """Delete a manifest, its references and every tag that points at it."""
     tags = rows.run("DELETE FROM tag WHERE manifest_id = :id", id=manifest_id)
     rows.run("UPDATE image SET tag_count = tag_count - :tags WHERE id = :image", tags=tags, image=image_id)
+    _forget_latest(rows, image_id)
     rows.run("DELETE FROM manifest_blob WHERE manifest_id = :id", id=manifest_id)
     rows.run("DELETE FROM manifest_child WHERE manifest_id = :id", id=manifest_id)
     rows.run("DELETE FROM manifest WHERE id = :id", id=manifest_id)
