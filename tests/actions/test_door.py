@@ -170,7 +170,7 @@ def test_bucket_list_costs_a_fixed_number_of_statements(hubs: TestHub) -> None:
     assert cost() == few == 3
 
 
-def test_bucket_list_reads_through_indexes_without_sorting(hubs: TestHub) -> None:
+def test_bucket_list_reads_through_indexes_and_sorts_only_the_page(hubs: TestHub) -> None:
     from entrepot.store.sql import listing
 
     plans: list[str] = []
@@ -187,16 +187,77 @@ def test_bucket_list_reads_through_indexes_without_sorting(hubs: TestHub) -> Non
             plans.extend(row[3] for row in self.rows.all("EXPLAIN QUERY PLAN " + sql, **params))
             return self.rows.all(sql, **params)
 
-    hubs.run(
-        hubs.hub.db.read(
-            lambda rows: listing.buckets(
-                Explained(rows), account_id=1, region="cn-bj2", name=None, own=True, shared=True, limit=20, offset=0
+    for scopes in ((listing.OWN_PRIVATE, listing.PUBLIC), (listing.OWN,), (listing.SHARED,)):
+        for offset in (0, 2):
+            hubs.run(
+                hubs.hub.db.read(
+                    lambda rows, scopes=scopes, offset=offset: listing.buckets(
+                        Explained(rows), account_id=1, region="cn-bj2", name=None, scopes=scopes, limit=1, offset=offset
+                    )
+                )
+            )
+    assert any("COVERING INDEX bucket_by_account" in plan for plan in plans)
+    assert any("COVERING INDEX bucket_by_public" in plan for plan in plans)
+    assert not any(plan.startswith("SCAN bucket") or "TEMP B-TREE" in plan for plan in plans), plans
+
+
+def test_counts_follow_create_share_and_delete(hubs: TestHub) -> None:
+    def check() -> None:
+        wrong = hubs.run(
+            hubs.hub.db.read(
+                lambda rows: rows.all(
+                    "SELECT scope, region, is_public, SUM(buckets) FROM (SELECT * FROM bucket_count"
+                    " UNION ALL SELECT 'all', region, is_public, -1 FROM bucket"
+                    " UNION ALL SELECT 'account ' || account_id, region, is_public, -1 FROM bucket"
+                    " UNION ALL SELECT 'project ' || project_id, region, is_public, -1 FROM bucket)"
+                    " GROUP BY scope, region, is_public HAVING SUM(buckets) <> 0"
+                )
             )
         )
-    )
-    assert any("bucket_by_account" in plan for plan in plans)
-    assert any("bucket_by_public" in plan for plan in plans)
-    assert not any(plan.startswith("SCAN bucket") or "TEMP B-TREE" in plan for plan in plans), plans
+        assert wrong == []
+
+    check()
+    for shared in ("true", "true", "false", "false"):
+        hubs.call("UpdateRepo", RepoName="mine-private", IsShared=shared)
+        check()
+    hubs.call("CreateDockerImageBucket", Region="hk", BucketName="elsewhere")
+    hubs.call("CreateDockerImageBucket", Region="hk", BucketName="elsewhere")
+    hubs.call("DeleteRepo", RepoName="mine-public")
+    check()
+    assert hubs.call("GetImageBucketList", Region="cn-bj2")["TotalCount"] == 2
+
+
+def test_every_page_from_either_end(hub: TestHub) -> None:
+    made = [f"page-{place:03}" for place in range(37)]
+    hub.user("other@example.com", other_account=True)
+    for place, name in enumerate(made):
+        hub.bucket(name, is_public=place % 3 == 0, email=None if place % 2 else "other@example.com")
+    visible = [name for place, name in enumerate(made) if place % 2 or place % 3 == 0]
+    shared = [name for place, name in enumerate(made) if place % 2 == 0 and place % 3 == 0]
+    for kind, wanted in (("All", visible), ("User", made[1::2]), ("Share", shared)):
+        for limit in (1, 4, 7, 100):
+            seen: list[str] = []
+            for offset in range(0, len(wanted) + limit, limit):
+                answer = hub.call("GetImageBucketList", Region="cn-bj2", BucketType=kind, Limit=limit, Offset=offset)
+                assert answer["TotalCount"] == len(wanted)
+                seen += names(answer)
+            assert seen == wanted
+
+
+def test_seeded_hub_is_like_a_pushed_one(hub: TestHub) -> None:
+    from entrepot.ops.seed import seed
+
+    async def run() -> None:
+        async for _ in seed(hub.hub, buckets=20, images=30, region="cn-bj2"):
+            pass
+
+    hub.run(run())
+    assert hub.call("GetImageBucketList", Region="cn-bj2")["TotalCount"] == 20
+    assert len(hub.call("GetRepo", Type="public")["RepoSet"]) == 10
+    references = hub.call("GetAllImages", Region="cn-bj2")["ImageSet"]
+    assert len(references) == 30
+    image, _, tag = references[0].rpartition(":")
+    assert hub.request("GET", f"/v2/{image}/manifests/{tag}", login=hub.main).status == 200
 
 
 def test_a_push_shows_at_once(hub: TestHub) -> None:

@@ -12,6 +12,12 @@ from entrepot.api.declare import Response
 from entrepot.ops import buckets
 from entrepot.store.sql import listing as sql
 
+_SCOPES = {
+    BucketScope.ALL: (sql.OWN_PRIVATE, sql.PUBLIC),
+    BucketScope.USER: (sql.OWN,),
+    BucketScope.SHARE: (sql.SHARED,),
+}
+
 
 @handles(GetImageBucketList)
 async def get_image_bucket_list(call: Call, request: GetImageBucketList) -> ImageBuckets:
@@ -21,8 +27,7 @@ async def get_image_bucket_list(call: Call, request: GetImageBucketList) -> Imag
         account_id=call.ctx.who.account_id,
         region=request.region,
         name=request.bucket_name,
-        own=request.bucket_type is not BucketScope.SHARE,
-        shared=request.bucket_type is not BucketScope.USER,
+        scopes=_SCOPES[request.bucket_type],
         limit=request.limit,
         offset=request.offset,
     )

@@ -56,7 +56,7 @@ async def delete(ctx: Ctx, name: str) -> None:
         bucket = own(ctx, rows, name)
         if bucket.image_count:
             raise HubError(Kind.BUCKET_NOT_EMPTY, name)
-        sql.delete(rows, bucket.id)
+        sql.delete(rows, bucket)
 
     await ctx.hub.db.write(remove)
 
@@ -68,6 +68,10 @@ async def update(ctx: Ctx, name: str, *, is_public: bool | None, description: st
     def change(rows: Rows) -> None:
         bucket = own(ctx, rows, name)
         repos_sql.update(rows, bucket.id, is_public=is_public, description=description, now=ctx.now)
+        if is_public is not None and is_public != bool(bucket.is_public):
+            place = (bucket.account_id, bucket.project_id, bucket.region)
+            sql.count(rows, *place, is_public=is_public, step=1)
+            sql.count(rows, *place, is_public=not is_public, step=-1)
 
     await ctx.hub.db.write(change)
 

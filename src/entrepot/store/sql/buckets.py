@@ -57,11 +57,28 @@ def add(
         description=description,
         now=now,
     )
-    return row is not None
+    if row is None:
+        return False
+    count(rows, account_id, project_id, region, is_public=is_public, step=1)
+    return True
 
 
-def delete(rows: Rows, bucket_id: int) -> None:
+def count(rows: Rows, account_id: int, project_id: str, region: str, *, is_public: bool, step: int) -> None:
+    """Keep the counts of every scope that a bucket belongs to."""
+    rows.run_many(
+        "INSERT INTO bucket_count (scope, region, is_public, buckets) VALUES (:scope, :region, :public, :step)"
+        " ON CONFLICT (scope, region, is_public) DO UPDATE SET buckets = bucket_count.buckets + excluded.buckets",
+        [
+            {"scope": scope, "region": region, "public": int(is_public), "step": step}
+            for scope in ("all", f"account {account_id}", f"project {project_id}")
+        ],
+    )
+
+
+def delete(rows: Rows, bucket: Bucket) -> None:
     """Remove an empty bucket with the images that never got a manifest, their links and uploads."""
+    bucket_id = bucket.id
+    count(rows, bucket.account_id, bucket.project_id, bucket.region, is_public=bool(bucket.is_public), step=-1)
     images = "(SELECT id FROM image WHERE bucket_id = :id)"
     rows.run(f"DELETE FROM upload WHERE image_id IN {images}", id=bucket_id)
     rows.run(f"DELETE FROM image_blob WHERE image_id IN {images}", id=bucket_id)

@@ -14,32 +14,64 @@ class BucketRow(NamedTuple):
     created_at: int
 
 
-# Own buckets and other accounts' public ones are two ranges of two indexes, each in order of name.
-_OWN = "account_id = :account AND region = :region"
-_SHARED = "is_public = 1 AND region = :region AND account_id <> :account"
+class Scope(NamedTuple):
+    """A range of buckets that an index holds in order of name, and the sum of counts that tells how many they are."""
+
+    where: str
+    counts: str
+
+
+# A whole list is one range, or two that do not overlap; each count is a row or two of bucket_count.
+_ACCOUNT = "SELECT COALESCE(SUM(buckets), 0) FROM bucket_count WHERE scope = :scope AND region = :region"
+_ALL_PUBLIC = (
+    "SELECT COALESCE(SUM(buckets), 0) FROM bucket_count WHERE scope = 'all' AND region = :region AND is_public = 1"
+)
+OWN = Scope("account_id = :account AND region = :region", f"({_ACCOUNT})")
+OWN_PRIVATE = Scope("account_id = :account AND is_public = 0 AND region = :region", f"({_ACCOUNT} AND is_public = 0)")
+PUBLIC = Scope("is_public = 1 AND region = :region", f"({_ALL_PUBLIC})")
+SHARED = Scope(
+    "is_public = 1 AND region = :region AND account_id <> :account",
+    f"({_ALL_PUBLIC}) - ({_ACCOUNT} AND is_public = 1)",
+)
 _COLUMNS = "name, is_public, image_count, created_at"
 
 
 def buckets(
-    rows: Rows, *, account_id: int, region: str, name: str | None, own: bool, shared: bool, limit: int, offset: int
+    rows: Rows, *, account_id: int, region: str, name: str | None, scopes: tuple[Scope, ...], limit: int, offset: int
 ) -> tuple[int, list[BucketRow]]:
-    """(how many match, one page by name) of the account's own buckets and of other accounts' public ones."""
-    only = " AND name = :name" if name else ""
-    ranges = [f"{where}{only}" for where, wanted in ((_OWN, own), (_SHARED, shared)) if wanted]
-    params = {"account": account_id, "region": region, **({"name": name} if name else {})}
-    counts = " + ".join(f"(SELECT COUNT(*) FROM bucket WHERE {where})" for where in ranges)
-    row = rows.one(f"SELECT {counts}", **params)
+    """(how many match, one page by name) of what the scopes hold together."""
+    params = {"account": account_id, "region": region}
+    if name is not None:
+        return _named(rows, name, scopes, limit, offset, params)
+    counted = " + ".join(scope.counts for scope in scopes)
+    row = rows.one(f"SELECT {counted}", scope=f"account {account_id}", **params)
     total = int(row[0]) if row else 0
     if not limit or offset >= total:
         return total, []
-    union = " UNION ALL ".join(f"SELECT {_COLUMNS} FROM bucket WHERE {where}" for where in ranges)
+    # From whichever end is nearer: the last page costs what the first one does.
+    size = min(limit, total - offset)
+    from_end = offset > total // 2
+    skip, order = (total - offset - size, "DESC") if from_end else (offset, "ASC")
+    union = " UNION ALL ".join(f"SELECT name FROM bucket WHERE {scope.where}" for scope in scopes)
     page = rows.all(
-        f"SELECT {_COLUMNS} FROM ({union}) AS seen ORDER BY name LIMIT :limit OFFSET :offset",
-        limit=limit,
-        offset=offset,
+        f"SELECT {_COLUMNS} FROM bucket WHERE name IN"
+        f" (SELECT name FROM ({union}) AS seen ORDER BY name {order} LIMIT :size OFFSET :skip) ORDER BY name",
+        size=size,
+        skip=skip,
         **params,
     )
     return total, [BucketRow(*one) for one in page]
+
+
+def _named(
+    rows: Rows, name: str, scopes: tuple[Scope, ...], limit: int, offset: int, params: dict[str, object]
+) -> tuple[int, list[BucketRow]]:
+    """At most one bucket: names are global."""
+    either = " OR ".join(f"({scope.where})" for scope in scopes)
+    row = rows.one(f"SELECT {_COLUMNS} FROM bucket WHERE name = :name AND ({either})", name=name, **params)
+    if row is None:
+        return 0, []
+    return 1, [BucketRow(*row)] if limit and not offset else []
 
 
 class ImageRow(NamedTuple):

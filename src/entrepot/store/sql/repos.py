@@ -19,7 +19,11 @@ def repos(rows: Rows, *, project_id: str | None, limit: int, offset: int) -> tup
     """(how many, one page by name) of a project's private buckets, or without a project of everybody's public ones."""
     where = "is_public = 1" if project_id is None else "project_id = :project AND is_public = 0"
     params = {} if project_id is None else {"project": project_id}
-    total = rows.one(f"SELECT COUNT(*) FROM bucket WHERE {where}", **params)
+    total = rows.one(
+        "SELECT COALESCE(SUM(buckets), 0) FROM bucket_count WHERE scope = :scope AND is_public = :public",
+        scope="all" if project_id is None else f"project {project_id}",
+        public=int(project_id is None),
+    )
     page = rows.all(
         f"SELECT name, is_public, description, created_at, updated_at FROM bucket WHERE {where}"
         " ORDER BY name LIMIT :limit OFFSET :offset",
