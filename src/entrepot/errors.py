@@ -90,6 +90,7 @@ class Kind(Enum):
     NOT_INITIALISED = Row("UNSUPPORTED", 409, 1021, "This folder holds no hub: {}", 3)
     CONFIG_INVALID = Row("UNSUPPORTED", 400, 1022, "The settings are not valid: {}", 2)
     EXISTS = Row("DENIED", 409, 1023, "It exists already: {}")
+    PROJECT_NOT_EMPTY = Row("DENIED", 409, 1026, "The project [{}] still holds buckets; delete them first")
     USER_UNKNOWN = Row("UNSUPPORTED", 404, 1024, "There is no such user: {}")
     KEY_UNKNOWN = Row("UNSUPPORTED", 404, 1025, "There is no such key: {}")
 

@@ -73,3 +73,14 @@ def test_every_field_has_words_in_both_languages_and_an_example() -> None:
                 assert (
                     field.example is not None or not isinstance(field.type, type) or field.type.__module__ != "builtins"
                 )
+
+
+def test_every_declaration_can_be_decoded_with_every_field_set() -> None:
+    from entrepot.api.declare import decode
+
+    for action in ACTIONS.values():
+        params = {}
+        for field in fields(action.request):
+            value = field.choices[0] if field.choices else str(field.example)
+            params[f"{field.name}.0" if field.is_list else field.name] = value
+        assert isinstance(decode(action.request, params), action.request), action.name

@@ -297,3 +297,18 @@ def test_blob_delete_takes_it_out_of_this_image_only(depot: TestHub) -> None:
     assert depot.request("GET", f"/v2/{NAME}/blobs/{name}", login=depot.main).code == "BLOB_UNKNOWN"
     assert depot.request("DELETE", f"/v2/{NAME}/blobs/{name}", login=depot.main).status == 404
     assert depot.request("GET", f"/v2/depot/two/blobs/{name}", login=depot.main).body == b"layer"
+
+
+def test_upload_bytes_that_no_row_knows_are_removed_in_time(depot: TestHub) -> None:
+    from entrepot.ops import janitor
+
+    start(depot)
+    known = start(depot)
+    depot.request("PATCH", known, body=b"abc", login=depot.main)
+    orphan = depot.settings.data_dir / "uploads" / "left-by-a-kill"
+    orphan.write_bytes(b"half")
+    assert depot.run(janitor.drop_orphan_uploads(depot.hub)) == 0
+    os.utime(orphan, (1, 1))
+    assert depot.run(janitor.drop_orphan_uploads(depot.hub)) == 1
+    assert not orphan.exists()
+    assert depot.request("GET", known, login=depot.main).headers["range"] == "0-2"

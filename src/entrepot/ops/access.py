@@ -188,7 +188,7 @@ async def refresh(hub: Hub, token: str) -> tuple[Who, str]:
     if not hmac.compare_digest(str(claims.get("bound")), await _binding(hub, login)):
         raise HubError(Kind.UNAUTHORIZED, "the refresh token is no longer good; log in again")
     person = await hub.db.read(_person, login)
-    if person is None or not person.is_active:
+    if person is None or not person.is_active or ("@" in login and not person.may_log_in):
         raise HubError(Kind.UNAUTHORIZED, "the user is disabled")
     return people.who(person), login
 

@@ -26,11 +26,20 @@ async def drop_idle_uploads(hub: Hub) -> int:
     return len(sessions)
 
 
+async def drop_orphan_uploads(hub: Hub) -> int:
+    """Remove at most one batch of upload bytes that no row knows: left by a kill in the middle, or a deleted bucket."""
+    old = await hub.blobs.old_uploads(hub.clock() - hub.settings.upload_seconds, BATCH)
+    orphans = await hub.db.read(sql.without_row, old)
+    for session in orphans:
+        await hub.blobs.drop_upload(session)
+    return len(orphans)
+
+
 async def run(hub: Hub) -> None:
     """Until cancelled: a step every ten minutes, the next one at once while there is more."""
     while True:
         try:
-            dropped = await drop_idle_uploads(hub)
+            dropped = max(await drop_idle_uploads(hub), await drop_orphan_uploads(hub))
         except HubError as fault:  # a full disk or a busy database passes; the janitor stays
             log.warning("janitor step failed", reason=fault.message)
             dropped = 0

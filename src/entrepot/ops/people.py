@@ -53,7 +53,7 @@ async def add_user(
     Without a password one is made. Raises EXISTS, USER_UNKNOWN, BAD_PARAM, and with ``only_first``
     ALREADY_INITIALISED when there is somebody.
     """
-    _check_new(email, password, rights)
+    check_new(email, password, rights)
     password = password or secrets.token_urlsafe(18)
     password_hash = await asyncio.to_thread(hub.vault.hash_password, password)
     public_key, private_key = secrets.token_urlsafe(33), secrets.token_hex(24)
@@ -87,7 +87,8 @@ async def add_user(
     return Secrets(email, password, public_key, private_key, project_id)
 
 
-def _check_new(email: str, password: str | None, rights: frozenset[str]) -> None:
+def check_new(email: str, password: str | None, rights: frozenset[str]) -> None:
+    """Raises BAD_PARAM for what a new person may not have."""
     if "@" not in email or len(email) > 200 or ":" in email or any(not c.isprintable() or c.isspace() for c in email):
         raise HubError(Kind.BAD_PARAM, f"email: {email[:60]!r} is not an e-mail address")
     if password is not None:
@@ -185,7 +186,7 @@ async def login(hub: Hub, name: str, secret: str) -> Who:
 async def _by_password(hub: Hub, email: str, password: str) -> sql.Person | None:
     person = await hub.db.read(sql.by_email, email)
 
-    hashes = [person.password_hash, person.registry_password_hash] if person else [None]
+    hashes = [person.password_hash, person.registry_password_hash] if person and person.may_log_in else [None]
     if any(hashed and _pair(hub, hashed, password) in hub.verified for hashed in hashes):
         return person
     if hub.checking >= WAITING:

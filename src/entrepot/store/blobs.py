@@ -40,6 +40,10 @@ class BlobStore(Protocol):
         """Forget an upload; no error when there is none."""
         ...
 
+    async def old_uploads(self, before: float, limit: int) -> list[str]:
+        """At most ``limit`` uploads that were not written to since ``before`` (Unix seconds)."""
+        ...
+
     async def delete(self, key: str) -> None:
         """Remove a stored object; no error when there is none."""
         ...

@@ -7,6 +7,7 @@ Durability: fsync the file, rename it, fsync the folder it came to. Then the cal
 """
 
 import asyncio
+import contextlib
 import fcntl
 import os
 from collections.abc import AsyncIterator
@@ -94,6 +95,22 @@ class FileBlobStore:
     async def drop_upload(self, upload: str) -> None:
         """Unlink the growing file."""
         (self._uploads / upload).unlink(missing_ok=True)
+
+    async def old_uploads(self, before: float, limit: int) -> list[str]:
+        """Look through the growing files, in a thread."""
+
+        def look() -> list[str]:
+            found: list[str] = []
+            with os.scandir(self._uploads) as entries:
+                for entry in entries:
+                    with contextlib.suppress(FileNotFoundError):
+                        if entry.stat().st_mtime < before:
+                            found.append(entry.name)
+                    if len(found) == limit:
+                        break
+            return found
+
+        return await asyncio.to_thread(look)
 
     async def delete(self, key: str) -> None:
         """Unlink a stored file."""

@@ -174,6 +174,11 @@ def end_upload(rows: Rows, session: str) -> bool:
     return rows.run("DELETE FROM upload WHERE id = :id", id=session) == 1
 
 
+def without_row(rows: Rows, sessions: list[str]) -> list[str]:
+    """Those of the sessions that no row knows."""
+    return [one for one in sessions if rows.one("SELECT 1 FROM upload WHERE id = :id", id=one) is None]
+
+
 def idle_uploads(rows: Rows, before: int, limit: int) -> list[str]:
     """Sessions that nothing was sent to since a time."""
     return [

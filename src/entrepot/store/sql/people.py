@@ -17,11 +17,12 @@ class Person(NamedTuple):
     password_hash: str
     registry_password_hash: str | None
     created_at: int
+    may_log_in: int
 
 
 _PERSON = (
-    "SELECT id, account_id, email, is_main, is_active, rights, password_hash, registry_password_hash, created_at"
-    " FROM person"
+    "SELECT id, account_id, email, is_main, is_active, rights, password_hash, registry_password_hash, created_at,"
+    " may_log_in FROM person"
 )
 
 
@@ -52,12 +53,12 @@ def by_key(rows: Rows, public_key: str) -> tuple[Person, str] | None:
     """The person an active key belongs to, and the sealed private key."""
     row = rows.one(
         "SELECT p.id, p.account_id, p.email, p.is_main, p.is_active, p.rights, p.password_hash,"
-        " p.registry_password_hash, p.created_at, k.private_key"
+        " p.registry_password_hash, p.created_at, p.may_log_in, k.private_key"
         " FROM access_key k JOIN person p ON p.id = k.person_id"
         " WHERE k.public_key = :key AND k.is_active = 1",
         key=public_key,
     )
-    return (Person(*row[:9]), row[9]) if row else None
+    return (Person(*row[:10]), row[10]) if row else None
 
 
 def add_account(rows: Rows, name: str, project_id: str, now: int) -> int:
@@ -78,8 +79,8 @@ def add_person(
 ) -> int | None:
     """A new person's id; None when the e-mail is taken."""
     row = rows.one(
-        "INSERT INTO person (account_id, email, name, is_main, is_active, rights, password_hash, created_at)"
-        " VALUES (:account, :email, :email, :main, 1, :rights, :hash, :now)"
+        "INSERT INTO person (account_id, email, name, user_name, is_main, is_active, rights, password_hash, created_at)"
+        " VALUES (:account, :email, :email, :email, :main, 1, :rights, :hash, :now)"
         " ON CONFLICT (email) DO NOTHING RETURNING id",
         account=account_id,
         email=email,
@@ -94,8 +95,8 @@ def add_person(
 def add_key(rows: Rows, public_key: str, sealed: str, person_id: int, now: int) -> None:
     """A new active key."""
     rows.run(
-        "INSERT INTO access_key (public_key, person_id, private_key, is_active, created_at)"
-        " VALUES (:key, :person, :sealed, 1, :now)",
+        "INSERT INTO access_key (public_key, person_id, private_key, is_active, created_at, updated_at)"
+        " VALUES (:key, :person, :sealed, 1, :now, :now)",
         key=public_key,
         person=person_id,
         sealed=sealed,
