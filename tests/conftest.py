@@ -286,9 +286,10 @@ def entrepot(*words: str, **given: Any) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def serve(data: Path, port: int, *words: str) -> "subprocess.Popen[bytes]":
-    """Start a server and wait until it answers."""
+def serve(data: Path, port: int, *words: str, **given: str) -> "subprocess.Popen[bytes]":
+    """Start a server and wait until it answers; ``given`` are settings."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_")}
+    environ.update({f"ENTREPOT_{name.upper()}": value for name, value in given.items()})
     with (data.parent / f"serve-{port}.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "entrepot.cli.main", "serve", "--data", str(data), "--port", str(port), *words],

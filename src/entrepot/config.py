@@ -45,6 +45,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     manifest_bytes: Annotated[
         int, Meta(ge=4_194_304, le=67_108_864, description="The largest manifest that is accepted.")
     ] = 4_194_304
+    missing_content: Annotated[
+        str,
+        Meta(
+            description="What becomes of a manifest that names blobs which were not pushed: refuse, or accept (sparse "
+            "images, whose content is held elsewhere). The children of an index may be missing either way.",
+            pattern="^(refuse|accept)$",
+        ),
+    ] = "refuse"
     action_bytes: Annotated[
         int, Meta(ge=65_536, le=16_777_216, description="The largest body of a management API call.")
     ] = 1_048_576

@@ -2,10 +2,11 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import TestHub
+from tests.conftest import Loop, TestHub
 from tests.registry.kit import OCI_INDEX, OCI_MANIFEST, digest, manifest_of, push_blob, push_image, put_manifest
 
 NAME = "depot/app"
@@ -308,3 +309,22 @@ def test_ranges_of_a_blob(depot: TestHub) -> None:
         assert (reply.status, reply.headers["content-range"]) == (416, "bytes */5000"), text
     for text in ("bytes=0-1,3-4", "lines=1-2", "bytes=", "bytes=a-b"):
         assert depot.request("GET", f"/v2/{NAME}/blobs/{name}", headers={"range": text}, login=depot.main).status == 200
+
+
+def test_sparse_images_where_the_setting_accepts_them(loop: Loop, tmp_path: Path) -> None:
+    hub = TestHub(loop, tmp_path / "sparse", missing_content="accept")
+    hub.bucket("depot")
+    config, layer = push_blob(hub, NAME, b"{}", hub.main), digest(b"later")
+    content = manifest_of([(config, 2), (layer, 5)])
+    made = put_manifest(hub, NAME, "v1", content, hub.main)
+    assert made.status == 201
+    assert hub.request("GET", f"/v2/{NAME}/blobs/{layer}", login=hub.main).status == 404
+    push_blob(hub, NAME, b"later", hub.main)
+    kept = hub.request("DELETE", f"/v2/{NAME}/blobs/{layer}", login=hub.main)
+    assert kept.code == "UNSUPPORTED", "the manifest holds what arrived later"
+    again = put_manifest(hub, NAME, "v2", manifest_of([(config, 2), (digest(b"never"), 5)]), hub.main)
+    for reference in (made.headers["docker-content-digest"], again.headers["docker-content-digest"]):
+        assert hub.request("DELETE", f"/v2/{NAME}/manifests/{reference}", login=hub.main).status == 202
+    assert hub.run(hub.hub.db.read(lambda rows: rows.all("SELECT * FROM manifest_missing"))) == []
+    assert hub.request("DELETE", f"/v2/{NAME}/blobs/{layer}", login=hub.main).status == 202
+    hub.close()

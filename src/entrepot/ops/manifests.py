@@ -15,7 +15,8 @@ async def put(
 ) -> Manifest:
     """Store a manifest or index under its digest and point ``tags`` at it; what was read of it.
 
-    Every blob it names must be linked in this image (MANIFEST_BLOB_UNKNOWN); its subject and the children of an index
+    Every blob it names must be linked in this image (MANIFEST_BLOB_UNKNOWN) unless the setting ``missing_content``
+    accepts sparse images; its subject and the children of an index
     may be missing, as the distribution-spec allows. Raises MANIFEST_INVALID.
     """
     manifest = manifests.parse(content, content_type)
@@ -24,7 +25,7 @@ async def put(
         image_id = buckets_sql.image_for_push(rows, bucket_id, image, ctx.now)
         blobs = sql.blob_ids(rows, image_id, manifest.blobs)
         missing = [one for one in manifest.blobs if one not in blobs]
-        if missing:
+        if missing and ctx.hub.settings.missing_content == "refuse":
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             raise HubError(Kind.MANIFEST_BLOB_UNKNOWN, f"{missing[0]}{more}; push the blobs first, then the manifest")
         manifest_id = sql.add(rows, image_id, digest, manifest, content, blobs, ctx.now)

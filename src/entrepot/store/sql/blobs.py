@@ -71,6 +71,30 @@ def link(rows: Rows, image_id: int, blob_id: int, now: int) -> None:
         blob=blob_id,
         now=now,
     )
+    _arrive(rows, image_id, blob_id)
+
+
+def _arrive(rows: Rows, image_id: int, blob_id: int) -> None:
+    """A blob that manifests of the image were waiting for is theirs now."""
+    waiting = rows.all(
+        "SELECT w.manifest_id, w.digest FROM blob o JOIN manifest_missing w ON w.digest = o.digest"
+        " WHERE o.id = :blob AND w.image_id = :image",
+        blob=blob_id,
+        image=image_id,
+    )
+    for manifest_id, digest in waiting:
+        rows.run(
+            "INSERT INTO manifest_blob (manifest_id, blob_id) VALUES (:manifest, :blob)"
+            " ON CONFLICT (manifest_id, blob_id) DO NOTHING",
+            manifest=manifest_id,
+            blob=blob_id,
+        )
+        rows.run(
+            "DELETE FROM manifest_missing WHERE image_id = :image AND digest = :digest AND manifest_id = :manifest",
+            image=image_id,
+            digest=digest,
+            manifest=manifest_id,
+        )
 
 
 def linked(rows: Rows, image_id: int, digest: str) -> int | None:

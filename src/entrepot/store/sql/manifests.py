@@ -96,6 +96,12 @@ def add(
             "INSERT INTO manifest_blob (manifest_id, blob_id) VALUES (:manifest, :blob)",
             [{"manifest": manifest_id, "blob": blob} for blob in dict.fromkeys(blobs.values())],
         )
+    missing = [one for one in manifest.blobs if one not in blobs]
+    if missing:
+        rows.run_many(
+            "INSERT INTO manifest_missing (image_id, digest, manifest_id) VALUES (:image, :digest, :manifest)",
+            [{"image": image_id, "digest": one, "manifest": manifest_id} for one in missing],
+        )
     if manifest.children:
         rows.run_many(
             "INSERT INTO manifest_child (manifest_id, child_digest) VALUES (:manifest, :child)",
@@ -180,6 +186,7 @@ def delete_all(rows: Rows, image_id: int, now: int) -> bool:
     rows.run("DELETE FROM tag WHERE image_id = :id", id=image_id)
     rows.run(f"DELETE FROM manifest_blob WHERE manifest_id IN {manifests}", id=image_id)
     rows.run(f"DELETE FROM manifest_child WHERE manifest_id IN {manifests}", id=image_id)
+    rows.run("DELETE FROM manifest_missing WHERE image_id = :id", id=image_id)
     rows.run("DELETE FROM manifest WHERE image_id = :id", id=image_id)
     rows.run(
         "UPDATE image SET manifest_count = 0, tag_count = 0, latest_tag = '', updated_at = :now WHERE id = :id",
@@ -197,6 +204,7 @@ def delete(rows: Rows, image_id: int, manifest_id: int, now: int) -> None:
     _forget_latest(rows, image_id)
     rows.run("DELETE FROM manifest_blob WHERE manifest_id = :id", id=manifest_id)
     rows.run("DELETE FROM manifest_child WHERE manifest_id = :id", id=manifest_id)
+    rows.run("DELETE FROM manifest_missing WHERE manifest_id = :id", id=manifest_id)
     rows.run("DELETE FROM manifest WHERE id = :id", id=manifest_id)
     _count(rows, image_id, -1, now)
 
