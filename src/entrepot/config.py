@@ -59,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     upload_seconds: Annotated[
         int, Meta(ge=60, description="An upload that nothing was sent to for this long is dropped.")
     ] = 86_400
+    audit_days: Annotated[int, Meta(ge=1, le=36_500, description="How long the audit trail is kept.")] = 365
     stop_seconds: Annotated[
         int, Meta(ge=1, le=3600, description="How long running requests may take to finish after SIGTERM.")
     ] = 30

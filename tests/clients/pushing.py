@@ -51,11 +51,12 @@ class Pusher:
     def start(self, name: str) -> str:
         got = self.ask("POST", f"/v2/{name}/blobs/uploads/", headers={"Content-Length": "0"})
         assert got.status == 202, got.body
-        return got.headers["location"]
+        return got.headers["location"].removeprefix(f"http://127.0.0.1:{self.client.port}")
 
     def blob(self, name: str, content: bytes) -> str:
         digest = "sha256:" + hashlib.sha256(content).hexdigest()
-        got = self.ask("PUT", f"{self.start(name)}?digest={digest}", body=content)
+        place = self.start(name)
+        got = self.ask("PUT", f"{place}{'&' if '?' in place else '?'}digest={digest}", body=content)
         assert got.status == 201, got.body
         return digest
 

@@ -67,7 +67,8 @@ def render(text: str, counts: dict[str, str]) -> str:
         "# OCI conformance", "",
         f"`{MODULE}` at `{VERSION}`,",
         "`OCI_VERSION=dev`, every API and data switch on: sha512, anonymous mount, upload",
-        "cancel, `?tag=`, sparse images (with `ENTREPOT_MISSING_CONTENT=accept`). Through the token login, on one worker.",
+        "cancel, `?tag=`, sparse images (with `ENTREPOT_MISSING_CONTENT=accept`). Through the token login, on one",
+        "worker.",
         "", "| result | tests |", "|:---|---:|",
         *(f"| {name} | {counts[name]} |" for name in ("Pass", "FAIL", "Error", "Skip", "Disabled")),
     ]  # fmt: skip

@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from entrepot.api.declare import ACTIONS, Request, Response
+from entrepot.api.declare import ACTIONS, Action, Request, Response
 from entrepot.errors import HubError, Kind
+from entrepot.ops import audit
 from entrepot.ops.context import Ctx
 
 
@@ -41,9 +42,29 @@ def check_complete() -> None:
         raise RuntimeError(f"declared without handler or handled without declaration: {sorted(map(str, odd))}")
 
 
+# What of a request may stand in the audit trail: names, never free text and never a secret.
+_TARGETS = ("bucket_name", "repo_name", "image_name", "tag_name", "tag", "user_name", "access_key_id", "project_id")
+
+
 async def run(call: Call, request: Request) -> Response:
-    """The action's answer. Raises DENIED, MISSING_PARAM and BAD_PARAM (Region), and what the handler raises."""
+    """The action's answer; a change leaves a line in the audit trail, refused or not.
+
+    Raises DENIED, MISSING_PARAM and BAD_PARAM (Region), and what the handler raises.
+    """
     action = ACTIONS[type(request).__name__]
+    if action.safe:
+        return await _run(call, action, request)
+    target = " ".join(str(value) for name in _TARGETS if (value := getattr(request, name, None)))
+    try:
+        response = await _run(call, action, request)
+    except HubError as fault:
+        await audit.record_refusal(call.ctx, action.name, target, fault)
+        raise
+    await audit.record(call.ctx, action.name, target)
+    return response
+
+
+async def _run(call: Call, action: Action, request: Request) -> Response:
     who = call.ctx.who
     if action.needs and action.needs not in who.rights:
         raise HubError(Kind.DENIED, f"{action.name} needs the right {action.needs!r}")

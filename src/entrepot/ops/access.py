@@ -114,6 +114,7 @@ async def issue(ctx: Ctx, scopes: list[tuple[str, str, frozenset[str]]]) -> tupl
         "jti": hub.new_id(),
         "access": access,
         "acc": ctx.who.account_id,
+        "email": ctx.who.email,
         "rights": sorted(ctx.who.rights),
     }
     return _sign(hub, "registry", claims), life
@@ -158,7 +159,7 @@ def verify(hub: Hub, token: str) -> Pass:
         for one in claims["access"]
         if one["type"] == "repository"
     }
-    who = Who(int(claims["sub"]), claims["acc"], rights=frozenset(claims["rights"]))
+    who = Who(int(claims["sub"]), claims["acc"], claims["email"], rights=frozenset(claims["rights"]))
     catalog = any(one["type"] == "registry" for one in claims["access"])
     found = Pass(who, scopes, catalog, claims["exp"])
     if len(hub.passes) >= _REMEMBERED:

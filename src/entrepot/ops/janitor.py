@@ -6,6 +6,7 @@ import structlog
 
 from entrepot.errors import HubError
 from entrepot.ops.context import Hub
+from entrepot.store.sql import audit as audit_sql
 from entrepot.store.sql import blobs as sql
 
 BATCH = 200
@@ -35,11 +36,19 @@ async def drop_orphan_uploads(hub: Hub) -> int:
     return len(orphans)
 
 
+async def forget_audit(hub: Hub) -> int:
+    """Delete at most one batch of audit lines that are older than the setting; how many."""
+    return await hub.db.note(audit_sql.forget, int(hub.clock()) - hub.settings.audit_days * 86_400, BATCH)
+
+
+STEPS = (drop_idle_uploads, drop_orphan_uploads, forget_audit)
+
+
 async def run(hub: Hub) -> None:
     """Until cancelled: a step every ten minutes, the next one at once while there is more."""
     while True:
         try:
-            dropped = max(await drop_idle_uploads(hub), await drop_orphan_uploads(hub))
+            dropped = max([await step(hub) for step in STEPS])
         except HubError as fault:  # a full disk or a busy database passes; the janitor stays
             log.warning("janitor step failed", reason=fault.message)
             dropped = 0

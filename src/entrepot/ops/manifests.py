@@ -3,15 +3,18 @@
 from entrepot.errors import HubError, Kind
 from entrepot.model import manifest as manifests
 from entrepot.model.manifest import Manifest
+from entrepot.model.names import Repository
+from entrepot.ops import audit
 from entrepot.ops.buckets import own
 from entrepot.ops.context import Ctx
 from entrepot.store.db import Rows
+from entrepot.store.sql import audit as audit_sql
 from entrepot.store.sql import buckets as buckets_sql
 from entrepot.store.sql import manifests as sql
 
 
 async def put(
-    ctx: Ctx, bucket_id: int, image: str, digest: str, content: bytes, content_type: str, tags: list[str]
+    ctx: Ctx, bucket_id: int, repository: Repository, digest: str, content: bytes, content_type: str, tags: list[str]
 ) -> Manifest:
     """Store a manifest or index under its digest and point ``tags`` at it; what was read of it.
 
@@ -22,7 +25,7 @@ async def put(
     manifest = manifests.parse(content, content_type)
 
     def store(rows: Rows) -> None:
-        image_id = buckets_sql.image_for_push(rows, bucket_id, image, ctx.now)
+        image_id = buckets_sql.image_for_push(rows, bucket_id, repository.image, ctx.now)
         blobs = sql.blob_ids(rows, image_id, manifest.blobs)
         missing = [one for one in manifest.blobs if one not in blobs]
         if missing and ctx.hub.settings.missing_content == "refuse":
@@ -31,17 +34,19 @@ async def put(
         manifest_id = sql.add(rows, image_id, digest, manifest, content, blobs, ctx.now)
         for tag in tags:
             sql.set_tag(rows, image_id, tag, manifest_id, ctx.now)
+        audit_sql.add(rows, audit.entry(ctx, "PushManifest", f"{repository}@{digest} {' '.join(tags)}".rstrip()))
 
     await ctx.hub.db.write(store)
     return manifest
 
 
-async def delete(ctx: Ctx, image_id: int | None, reference: str) -> None:
+async def delete(ctx: Ctx, repository: Repository, image_id: int | None, reference: str) -> None:
     """Delete a tag (only it), or a manifest by digest with every tag on it. Raises MANIFEST_UNKNOWN."""
 
     def remove(rows: Rows) -> None:
         if image_id is None:
             raise HubError(Kind.MANIFEST_UNKNOWN, reference)
+        audit_sql.add(rows, audit.entry(ctx, "DeleteManifest", f"{repository} {reference}"))
         if ":" not in reference:
             if not sql.delete_tag(rows, image_id, reference, ctx.now):
                 raise HubError(Kind.MANIFEST_UNKNOWN, f"tag {reference}")

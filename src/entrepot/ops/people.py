@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 
 from entrepot.errors import HubError, Kind
-from entrepot.ops.context import NOBODY, RIGHTS, Hub, Who
+from entrepot.ops.context import RIGHTS, Hub, Who
 from entrepot.store.db import Rows
 from entrepot.store.sql import people as sql
 
@@ -233,7 +233,11 @@ async def _by_key(hub: Hub, public_key: str, private_key: str) -> sql.Person | N
     return person if hmac.compare_digest(known.encode(), private_key.encode()) else None
 
 
-async def current(hub: Hub, person_id: int) -> Who:
-    """A person's rights as they are now; nobody when disabled or gone."""
-    person = await hub.db.read(sql.by_id, person_id)
-    return who(person) if person and person.is_active else NOBODY
+async def named(hub: Hub, login: str) -> Who | None:
+    """Whom a login name belongs to, whatever its secret; None for nobody."""
+    if "@" in login:
+        person = await hub.db.read(sql.by_email, login)
+    else:
+        found = await hub.db.read(sql.by_key, login)
+        person = found[0] if found else None
+    return who(person) if person else None

@@ -11,9 +11,12 @@ from typing import Any
 from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.model.digest import Digest
+from entrepot.model.names import Repository
+from entrepot.ops import audit
 from entrepot.ops.context import Ctx, Hub
 from entrepot.store.blobs import Broken
 from entrepot.store.db import Rows
+from entrepot.store.sql import audit as audit_sql
 from entrepot.store.sql import blobs as sql
 from entrepot.store.sql import buckets as buckets_sql
 from entrepot.store.sql.blobs import Upload
@@ -190,7 +193,7 @@ async def mount(ctx: Ctx, bucket_id: int, image: str, digest: Digest, source: tu
     return await ctx.hub.db.write(adopt)
 
 
-async def delete_blob(ctx: Ctx, image_id: int | None, digest: Digest) -> None:
+async def delete_blob(ctx: Ctx, repository: Repository, image_id: int | None, digest: Digest) -> None:
     """Take a blob out of an image. Raises BLOB_UNKNOWN, and UNSUPPORTED while a manifest of the image needs it."""
 
     def remove(rows: Rows) -> None:
@@ -200,6 +203,7 @@ async def delete_blob(ctx: Ctx, image_id: int | None, digest: Digest) -> None:
         if sql.is_used(rows, image_id, blob_id):
             raise HubError(Kind.UNSUPPORTED, "a manifest of this image needs the blob; delete the manifest first")
         sql.unlink(rows, image_id, blob_id)
+        audit_sql.add(rows, audit.entry(ctx, "DeleteBlob", f"{repository} {digest}"))
 
     await ctx.hub.db.write(remove)
 

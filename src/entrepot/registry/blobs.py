@@ -79,5 +79,5 @@ async def delete(call: Call) -> Answer:
     found = await call.ctx.hub.db.read(sql.locate, *call.repository, str(digest))
     if found is None or not access.allows(call.holder, call.name, "delete", found.bucket):
         raise access.refuse(call.holder, call.name, "delete", found.bucket if found else None)
-    await uploads.delete_blob(call.ctx, found.image_id, digest)
+    await uploads.delete_blob(call.ctx, call.repository, found.image_id, digest)
     return Answer(202)

@@ -59,7 +59,7 @@ async def put(call: Call) -> Answer:
     content_type = call.headers.get(b"content-type", b"").decode("latin-1")
     tags = extra if by_digest else [reference, *extra]
     manifest = await manifests.put(
-        call.ctx, located[0][0], call.repository.image, digest, content, content_type, list(dict.fromkeys(tags))
+        call.ctx, located[0][0], call.repository, digest, content, content_type, list(dict.fromkeys(tags))
     )
     headers = [location(call, "manifests", digest), (b"docker-content-digest", digest.encode())]
     if manifest.subject:
@@ -73,5 +73,5 @@ async def delete(call: Call) -> Answer:
     located = await call.ctx.hub.db.read(blobs_sql.locate_image, *call.repository)
     if located is None or not access.allows(call.holder, call.name, "delete", located[0]):
         raise access.refuse(call.holder, call.name, "delete", located[0] if located else None)
-    await manifests.delete(call.ctx, located[1], _reference(call.reference))
+    await manifests.delete(call.ctx, call.repository, located[1], _reference(call.reference))
     return Answer(202)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from entrepot.errors import HubError, Kind
-from entrepot.ops import access, people
+from entrepot.ops import access, audit, people
 from entrepot.ops.context import NOBODY, Who
 from entrepot.registry.wire import JSON, Answer, Call
 
@@ -26,7 +26,7 @@ async def get(call: Call) -> Answer:
         if scheme.lower() != "basic":
             raise HubError(Kind.UNAUTHORIZED, "log in with Basic credentials")
         login, secret = basic(value)
-        who = await people.login(call.ctx.hub, login, secret)
+        who = await _login(call, login, secret)
     wants_refresh = bool(login) and query.get("offline_token") == ["true"]
     return await _answer(call, who, query.get("scope", []), login if wants_refresh else "")
 
@@ -41,13 +41,26 @@ async def post(call: Call) -> Answer:
     hub, grant = call.ctx.hub, form.get("grant_type", "")
     if grant == "password":
         login = form.get("username", "")
-        who = await people.login(hub, login, form.get("password", ""))
+        who = await _login(call, login, form.get("password", ""))
     elif grant == "refresh_token":
         who, login = await access.refresh(hub, form.get("refresh_token", ""))
     else:
         raise HubError(Kind.BAD_REQUEST, "grant_type must be password or refresh_token")
     offline = form.get("access_type") == "offline" or grant == "refresh_token"
     return await _answer(call, who, [form.get("scope", "")], login if offline else "")
+
+
+async def _login(call: Call, login: str, secret: str) -> Who:
+    """The person; a line in the audit trail of their account, also when the secret was wrong."""
+    hub = call.ctx.hub
+    try:
+        who = await people.login(hub, login, secret)
+    except HubError as fault:
+        if fault.kind is Kind.UNAUTHORIZED and (known := await people.named(hub, login)) is not None:
+            await audit.record(call.ctx, "Login", login, fault.kind.row.ret_code, known)
+        raise
+    await audit.record(call.ctx, "Login", login, who=who)
+    return who
 
 
 async def _answer(call: Call, who: Who, scopes: list[str], refresh_for: str) -> Answer:
