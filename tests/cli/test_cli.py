@@ -34,6 +34,14 @@ def test_init_prints_the_secrets_once_and_a_second_one_changes_nothing(tmp_path:
     assert other["PrivateKey"] != secrets["PrivateKey"]
 
 
+def test_no_secret_ever_looks_like_an_option() -> None:
+    from entrepot.ops.people import new_secret
+
+    made = [new_secret(24) for _ in range(500)]
+    assert all(one.isalnum() and len(one) == 24 for one in made)
+    assert len(set(made)) == 500
+
+
 def test_an_init_that_was_killed_half_way_is_done_again(tmp_path: Path) -> None:
     from entrepot.ops.vault import create_key_file
 

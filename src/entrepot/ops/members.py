@@ -25,10 +25,9 @@ async def create(
     _check_name(user_name)
     email = email or (user_name if "@" in user_name else f"{user_name}@{ctx.who.account_id}")
     people.check_new(email, password, frozenset())
-    password = password or secrets.token_urlsafe(18)
+    password = password or people.new_secret(24)
     hashed = await asyncio.to_thread(ctx.hub.vault.hash_password, password)
-    public_key, private_key = secrets.token_urlsafe(33), secrets.token_hex(24)
-    sealed = ctx.hub.vault.seal(private_key, public_key)
+    public_key, private_key, sealed = people.new_key(ctx.hub)
 
     def add(rows: Rows) -> str:
         person_id = people_sql.add_person(
@@ -120,8 +119,7 @@ def found(ctx: Ctx, rows: Rows, user_name: str) -> sql.Member:
 
 async def create_key(ctx: Ctx, user_name: str) -> tuple[sql.Key, str]:
     """A new key of oneself, or for an administrator of any member; the key and its secret, shown once."""
-    public_key, private_key = secrets.token_urlsafe(33), secrets.token_hex(24)
-    sealed = ctx.hub.vault.seal(private_key, public_key)
+    public_key, private_key, sealed = people.new_key(ctx.hub)
 
     def add(rows: Rows) -> sql.Key:
         member = _mine(ctx, rows, user_name)

@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import secrets
+import string
 from dataclasses import dataclass
 
 from entrepot.errors import HubError, Kind
@@ -34,6 +35,17 @@ def who(person: sql.Person) -> Who:
     return Who(person.id, person.account_id, person.email, bool(person.is_main), rights)
 
 
+def new_secret(length: int) -> str:
+    """Letters and digits only: it is pasted into shells and URLs, and must never look like an option."""
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
+
+
+def new_key(hub: Hub) -> tuple[str, str, str]:
+    """(public key, private key, the private key sealed for its row)."""
+    public_key, private_key = new_secret(44), secrets.token_hex(24)
+    return public_key, private_key, hub.vault.seal(private_key, public_key)
+
+
 async def first_account(hub: Hub, *, email: str, password: str | None) -> Secrets:
     """The first account of an empty hub; raises ALREADY_INITIALISED when there is a person."""
     return await add_user(hub, email, password=password, rights=frozenset(RIGHTS), account_of=None, only_first=True)
@@ -54,10 +66,9 @@ async def add_user(
     ALREADY_INITIALISED when there is somebody.
     """
     check_new(email, password, rights)
-    password = password or secrets.token_urlsafe(18)
+    password = password or new_secret(24)
     password_hash = await asyncio.to_thread(hub.vault.hash_password, password)
-    public_key, private_key = secrets.token_urlsafe(33), secrets.token_hex(24)
-    sealed = hub.vault.seal(private_key, public_key)
+    public_key, private_key, sealed = new_key(hub)
     now = int(hub.clock())
 
     def add(rows: Rows) -> str:
@@ -148,8 +159,7 @@ async def set_active(hub: Hub, email: str, *, active: bool) -> None:
 
 async def create_key(hub: Hub, email: str) -> Secrets:
     """One more key for a person; ``password`` of the answer is empty. Raises USER_UNKNOWN."""
-    public_key, private_key = secrets.token_urlsafe(33), secrets.token_hex(24)
-    sealed = hub.vault.seal(private_key, public_key)
+    public_key, private_key, sealed = new_key(hub)
 
     def add(rows: Rows) -> str:
         person = _known(sql.by_email(rows, email), email)
