@@ -88,11 +88,12 @@ def test_serve_makes_an_empty_folder_a_hub_and_its_lines_work_when_pasted(tmp_pa
     assert log.read_text().count("PrivateKey  ") == 1, "secrets are shown once"
 
 
-def test_sigterm_lets_a_running_upload_finish(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sigterm_lets_a_running_upload_finish(tmp_path: Path, workers: str) -> None:
     data, port = tmp_path / "data", free_port()
     entrepot("init", "--data", str(data), "--email", "a@b.c", "--password", "correct horse")
     entrepot("bucket", "create", "depot", "--data", str(data))
-    process = serve(data, port)
+    process = serve(data, port, "--workers", workers)
     head = {"Authorization": "Basic YUBiLmM6Y29ycmVjdCBob3JzZQ=="}
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     client.request("POST", "/v2/depot/app/blobs/uploads/", headers=head)
