@@ -83,7 +83,8 @@ class TestHub:
 
     def __init__(self, loop: Loop, folder: Path, **given: Any) -> None:
         self.loop = loop
-        self.settings = config.load(environ={}, data=str(folder), **given)
+        # Quotas have tests of their own; elsewhere a project holds as many buckets as a test likes.
+        self.settings = config.load(environ={}, data=str(folder), **{"project_buckets": 0, **given})
         self.open(create=True)
         self.secrets: Secrets = self.run(
             people.first_account(self.hub, email="main@example.com", password="correct horse")
@@ -190,13 +191,17 @@ class TestHub:
 
     def call(self, action: str, **params: Any) -> dict[str, Any]:
         """A signed POST form of the main user."""
-        flat = {"Action": action, "PublicKey": self.public_key}
+        return self.call_as((self.public_key, self.private_key), action, **params)
+
+    def call_as(self, keys: tuple[str, ...], action: str, **params: Any) -> dict[str, Any]:
+        """A signed POST form; ``keys``: public key, private key and, of a temporary key, its token."""
+        flat = {"Action": action, "PublicKey": keys[0], **({"SecurityToken": keys[2]} if len(keys) > 2 else {})}
         for name, value in params.items():
             if isinstance(value, list):
                 flat.update({f"{name}.{place}": str(one) for place, one in enumerate(value)})
             else:
                 flat[name] = str(value)
-        flat["Signature"] = signing.sign(flat, self.private_key)
+        flat["Signature"] = signing.sign(flat, keys[1])
         reply = self.request(
             "POST",
             "/",
@@ -320,7 +325,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     assert made.returncode == 0, made.stderr
     secrets = json.loads(made.stdout)
     port = free_port()
-    process = serve(data, port)
+    process = serve(data, port, project_buckets="0")
     yield Live(
         f"http://127.0.0.1:{port}",
         port,

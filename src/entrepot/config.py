@@ -4,7 +4,6 @@ A value comes from the command line, else ``ENTREPOT_<NAME>``, else the TOML fil
 ``ENTREPOT_CONFIG``, else the default below.
 """
 
-import ipaddress
 import os
 import tomllib
 from pathlib import Path
@@ -14,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from entrepot.errors import HubError, Kind
+from entrepot.model import networks
 
 REGIONS = (
     "cn-bj1 cn-bj2 cn-wlcb cn-wlcb2 cn-sh2 cn-jx cn-sh cn-gd2 cn-gd cn-guiyang1 hk tw-tp sg jpn-tky kr-seoul th-bkk "
@@ -59,6 +59,39 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     upload_seconds: Annotated[
         int, Meta(ge=60, description="An upload that nothing was sent to for this long is dropped.")
     ] = 86_400
+    calls_per_second: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="How many management API calls a key may make in a second (twice as many at once); a client's "
+            "instant repeats of one call count once. 0: no limit. Each worker counts by itself.",
+        ),
+    ] = 500
+    project_buckets: Annotated[
+        int,
+        Meta(ge=0, description="How many buckets a project may hold; 0: no limit. `entrepot quota` sets it for one."),
+    ] = 8
+    project_bytes: Annotated[
+        int, Meta(ge=0, description="How many bytes a project may hold; 0: no limit. `entrepot quota` sets it for one.")
+    ] = 0
+    bucket_bytes: Annotated[
+        int, Meta(ge=0, description="How many bytes a bucket may hold; 0: no limit. `entrepot quota` sets it for one.")
+    ] = 0
+    image_tags: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="How many tags an image may hold; 0: no limit. `entrepot quota` sets it for one project or "
+            "bucket.",
+        ),
+    ] = 0
+    internal_networks: Annotated[
+        str,
+        Meta(
+            description="Networks (CIDR, separated by spaces) that count as internal: the others may not push to, nor "
+            "pull private images from, a bucket whose IsOutSide is false."
+        ),
+    ] = "127.0.0.0/8 ::1/128 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7 fe80::/10"
     audit_days: Annotated[int, Meta(ge=1, le=36_500, description="How long the audit trail is kept.")] = 365
     stop_seconds: Annotated[
         int, Meta(ge=1, le=3600, description="How long running requests may take to finish after SIGTERM.")
@@ -103,10 +136,11 @@ def load(config: str | None = None, environ: dict[str, str] | None = None, **giv
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as fault:
         raise HubError(Kind.CONFIG_INVALID, str(fault)) from fault
-    try:
-        [ipaddress.ip_network(one, strict=False) for one in settings.trusted_proxies.split()]
-    except ValueError as fault:
-        raise HubError(Kind.CONFIG_INVALID, f"trusted_proxies: {fault}") from fault
+    for name in ("trusted_proxies", "internal_networks"):
+        try:
+            networks.parse(getattr(settings, name))
+        except HubError as fault:
+            raise HubError(Kind.CONFIG_INVALID, f"{name}: {fault.detail}") from fault
     if settings.default_region not in settings.region_ids:
         raise HubError(Kind.CONFIG_INVALID, f"default_region {settings.default_region!r} is not in regions")
     return settings

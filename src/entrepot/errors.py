@@ -44,7 +44,7 @@ class Kind(Enum):
     UNKNOWN_TOKEN = Row("UNAUTHORIZED", 401, 174, "Token Not Exists")
     UNAUTHORIZED = Row("UNAUTHORIZED", 401, 172, "Login required: {}")
     UNKNOWN_PROJECT = Row("DENIED", 403, 292, "Project [{}] not exists")
-    IP_REJECTED = Row("DENIED", 403, 294, "Your address is not on the allow list: {}")
+    IP_REJECTED = Row("DENIED", 403, 294, "Your address is not allowed here: {}")
     DENIED = Row("DENIED", 403, 299, "IAM permission error: {}")
     THROTTLED = Row("TOOMANYREQUESTS", 429, 153, "Too many requests, try again later: {}")
 
@@ -64,6 +64,12 @@ class Kind(Enum):
     REPO_TAKEN = Row("DENIED", 409, 1031, "The repository name [{}] is taken; names are global")
     REPO_NAME_INVALID = Row("NAME_INVALID", 400, 1032, "The repository name is not valid: {}")
     IMAGE_UNKNOWN = Row("NAME_UNKNOWN", 404, 1033, "There is no such image or tag: {}")
+
+    # --- policies, roles, quotas
+    POLICY_UNKNOWN = Row("UNSUPPORTED", 404, 1027, "There is no such policy: {}")
+    ROLE_UNKNOWN = Row("UNSUPPORTED", 404, 1028, "There is no such role: {}")
+    IN_USE = Row("UNSUPPORTED", 409, 1029, "It is still in use: {}")
+    QUOTA_EXCEEDED = Row("DENIED", 403, 1040, "The quota is used up: {}")
 
     # --- the registry
     NAME_INVALID = Row("NAME_INVALID", 400, 43024, "The repository name is not valid: {}")

@@ -1,11 +1,5 @@
-"""Members, keys, projects; and a tenancy matrix made from the declarations."""
+"""Members, keys, projects."""
 
-from typing import Any
-
-import pytest
-
-from entrepot.api.declare import ACTIONS, fields
-from entrepot.ops import people
 from tests.conftest import TestHub
 from tests.registry.kit import push_image
 
@@ -108,67 +102,3 @@ def test_projects(hub: TestHub) -> None:
     assert hub.call("TerminateProject", ProjectId=project)["RetCode"] == 0
     assert hub.call("TerminateProject", ProjectId=project)["RetCode"] == 292
     assert hub.call("TerminateProject", ProjectId=hub.project_id)["RetCode"] == 299
-
-
-def _params(hub: TestHub, action: str) -> dict[str, Any]:
-    """Parameters that the owner may use."""
-    known = {
-        "Region": "cn-bj2", "BucketName": "owned", "RepoName": "owned", "ImageName": "app", "Tag": ["v1"],
-        "ProjectId": hub.project_id, "ProjectName": "new", "UserName": "worker", "AccessKeyStatus": "Active",
-        "LoginProfileStatus": "Active", "Right": ["pull"], "AccessKeyID": "set-below",
-    }  # fmt: skip
-    return {field.name: known[field.name] for field in fields(ACTIONS[action].request) if field.required}
-
-
-@pytest.mark.parametrize("action", sorted(ACTIONS))
-def test_tenancy_matrix(hub: TestHub, action: str) -> None:
-    """Another account never reaches what is ours; a sub-user needs the declared right; a disabled key nothing."""
-    hub.bucket("owned")
-    push_image(hub, "owned/app", "v1", hub.main)
-    owner = (hub.public_key, hub.private_key)
-    worker = hub.call("CreateUser", UserName="worker", AccessKeyStatus="Active", LoginProfileStatus="Active")
-    other = hub.run(people.add_user(hub.hub, "other@example.com", password="battery staple", rights=frozenset(),
-                                    account_of=None))  # fmt: skip
-    params = _params(hub, action)
-    if "AccessKeyID" in params:
-        params["AccessKeyID"] = worker["AccessKeyID"]
-
-    def dump() -> list[Any]:
-        tables = ("bucket", "image", "tag", "manifest", "person", "access_key", "project")
-        return [
-            hub.run(hub.hub.db.read(lambda rows, table=table: rows.all(f"SELECT * FROM {table}"))) for table in tables
-        ]
-
-    before = dump()
-    anonymous = hub.request("GET", f"/?Action={action}").json
-    assert anonymous["RetCode"] == 170
-    as_user(hub, other.public_key, other.private_key)
-    foreign = hub.call(action, **params)
-    changed = {"CreateUser", "CreateProject"}
-    if action not in changed:
-        assert dump() == before
-    assert worker["AccessKeyID"] not in str(foreign) or foreign["RetCode"] != 0
-    if "ProjectId" in params:
-        assert foreign["RetCode"] == 292
-    as_user(hub, worker["AccessKeyID"], worker["AccessKeySecret"])
-    bare = hub.call(action, **params, **({"ProjectId": hub.project_id} if "ProjectId" not in params else {}))
-    declared = ACTIONS[action]
-    if declared.needs:
-        assert bare["RetCode"] == 299
-    if declared.in_project:
-        hub.run(people.set_active(hub.hub, worker["Email"], active=True))
-        assert (
-            hub.call(action, **{name: value for name, value in params.items() if name != "ProjectId"})["RetCode"] == 299
-        )
-    if action != "DeleteAccessKey":
-        hub.run(people.set_active(hub.hub, worker["Email"], active=False))
-    assert hub.call(action, **params)["RetCode"] == 172
-    as_user(hub, *owner)
-    if action == "CreateAccessKey":
-        params["UserName"] = hub.email
-    answer = hub.call(action, **params)
-    refused_for_its_state = {
-        "CreateDockerImageBucket": 43022, "CreateRepo": 1031, "DeleteRepo": 1010, "CreateUser": 1023,
-        "TerminateProject": 299, "DeleteAccessKey": 1025, "UpdateAccessKey": 0,
-    }  # fmt: skip
-    assert answer["RetCode"] == refused_for_its_state.get(action, 0), answer

@@ -242,3 +242,28 @@ def test_settings_come_from_flag_environment_file_default_in_this_order(tmp_path
     file.write_text("ports = 1\n")
     with pytest.raises(HubError, match="ports"):
         config.load(str(file), {})
+
+
+def test_quotas_on_the_spot(tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    project = json.loads(entrepot("init", "--data", data, "--json").stdout)["ProjectId"]
+    entrepot("bucket", "create", "depot", "--data", data)
+    made = entrepot("quota", "set", "--data", data, "--project", project, "--buckets", "none", "--bytes", "2G")
+    assert (made.returncode, made.stdout) == (0, f"The quotas of {project} are set.\n")
+    assert entrepot("quota", "set", "--data", data, "--bucket", "depot", "--tags", "20").returncode == 0
+    shown = json.loads(entrepot("quota", "show", "--data", data, "--bucket", "depot", "--json").stdout)
+    assert [(one["Kind"], one["Most"], one["Used"]) for one in shown] == [
+        ("buckets", "none", 1), ("bytes", 2 * 2**30, 0), ("bytes", "none", 0),
+    ]  # fmt: skip
+    assert entrepot("quota", "set", "--data", data, "--project", project, "--buckets", "default").returncode == 0
+    assert json.loads(entrepot("quota", "show", "--data", data, "--json").stdout)[0]["Most"] == 8
+    for words, text in (
+        (["--bucket", "depot", "--buckets", "3"], "buckets: a bucket has no such quota"),
+        (["--bucket", "nothing", "--bytes", "3"], "does not exist"),
+        (["--project", project, "--bytes", "lots"], "is no number"),
+        (["--bytes", "3"], "either --project or --bucket"),
+        (["--project", project], "--buckets, --bytes or --tags"),
+    ):
+        refused = entrepot("quota", "set", "--data", data, *words)
+        assert refused.returncode != 0
+        assert text in refused.stderr

@@ -2,24 +2,31 @@
 
 from entrepot.actions.run import Call, handles
 from entrepot.api.accounts import (
+    GetNetworkMask,
     GetProjectList,
     GetRegion,
     GetUserInfo,
     ListRegions,
     ListZones,
+    NetworkMask,
+    NetworkMasks,
     Projects,
     ProjectSet,
     RegionInfo,
     RegionInfos,
     Regions,
     RegionSet,
+    SetNetworkMask,
     UserInfo,
     UserInfos,
     ZoneInfo,
     ZoneInfos,
 )
+from entrepot.api.declare import Response
+from entrepot.ops import members
 from entrepot.store.db import Rows
 from entrepot.store.sql import listing as sql
+from entrepot.store.sql import people as people_sql
 
 # A hub has no zones of its own; clients expect at least one in each region.
 _ZONE = "{}-01"
@@ -135,3 +142,17 @@ async def get_user_info(call: Call, request: GetUserInfo) -> UserInfos:  # noqa:
             )
         ]
     )
+
+
+@handles(GetNetworkMask)
+async def get_network_mask(call: Call, request: GetNetworkMask) -> NetworkMasks:  # noqa: ARG001
+    """Both masks."""
+    login, api = await call.ctx.hub.db.read(people_sql.networks, call.ctx.who.account_id)
+    return NetworkMasks(data=NetworkMask(login_network_mask=login, api_network_mask=api))
+
+
+@handles(SetNetworkMask)
+async def set_network_mask(call: Call, request: SetNetworkMask) -> Response:
+    """What was sent."""
+    await members.set_networks(call.ctx, login=request.login_network_mask, api=request.api_network_mask)
+    return Response()

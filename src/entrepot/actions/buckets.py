@@ -13,10 +13,19 @@ from entrepot.ops import buckets
 from entrepot.store.sql import listing as sql
 
 _SCOPES = {
-    BucketScope.ALL: (sql.OWN_PRIVATE, sql.PUBLIC),
+    BucketScope.ALL: (sql.OWN_PRIVATE, sql.PUBLIC, sql.GRANTED),
     BucketScope.USER: (sql.OWN,),
-    BucketScope.SHARE: (sql.SHARED,),
+    BucketScope.SHARE: (sql.SHARED, sql.GRANTED),
 }
+
+
+def _scopes(call: Call, wanted: BucketScope) -> tuple[sql.Scope, ...]:
+    if call.projects is None:
+        return _SCOPES[wanted]
+    if wanted is BucketScope.SHARE:
+        return (sql.SHARED,)
+    private_only = wanted is BucketScope.ALL
+    return (*sql.in_projects(call.projects, private_only=private_only), *((sql.PUBLIC,) if private_only else ()))
 
 
 @handles(GetImageBucketList)
@@ -27,7 +36,7 @@ async def get_image_bucket_list(call: Call, request: GetImageBucketList) -> Imag
         account_id=call.ctx.who.account_id,
         region=request.region,
         name=request.bucket_name,
-        scopes=_SCOPES[request.bucket_type],
+        scopes=_scopes(call, request.bucket_type),
         limit=request.limit,
         offset=request.offset,
     )

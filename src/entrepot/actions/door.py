@@ -12,15 +12,16 @@ from typing import Any
 import msgspec
 import structlog
 
-from entrepot.actions import accounts, audit, buckets, iam, images, repos  # noqa: F401 - their handlers file themselves
+from entrepot.actions import accounts, audit, buckets, iam, images, own, policies, repos  # noqa: F401 - their handlers file themselves
 from entrepot.actions.params import Params, read
 from entrepot.actions.run import Call, check_complete, run
 from entrepot.api.declare import ACTIONS, decode
 from entrepot.errors import HubError, Kind
-from entrepot.model import signing
-from entrepot.ops import people
+from entrepot.model import networks, signing
+from entrepot.ops import people, rates, roles
 from entrepot.ops.context import Ctx, Hub, Who
 from entrepot.ops.origin import Origin
+from entrepot.store.db import Rows
 from entrepot.store.sql import people as people_sql
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -40,11 +41,12 @@ class ActionsDoor:
         """Answer one request."""
         request_id = str(uuid.uuid4())
         params = Params()
+        warnings: list[str] = []
         try:
             if scope["method"] not in {"GET", "POST"}:
                 raise HubError(Kind.UNSUPPORTED, "call with GET or POST")
             params = read(scope["query_string"], await self._body(receive))
-            answer = await self._answer(scope, params)
+            answer = await self._answer(scope, params, warnings)
         except HubError as fault:
             answer = {"RetCode": fault.kind.row.ret_code, "Message": fault.message}
         except _Gone:
@@ -54,7 +56,7 @@ class ActionsDoor:
             hidden = HubError(Kind.INTERNAL, f"report request {request_id} to the operator")
             answer = {"RetCode": hidden.kind.row.ret_code, "Message": hidden.message}
         answer["Action"] = f"{params.action[:100]}Response"
-        await _send(send, answer, request_id)
+        await _send(send, answer, request_id, warnings)
 
     async def _body(self, receive: Receive) -> bytes:
         limit = self._hub.settings.action_bytes
@@ -70,7 +72,7 @@ class ActionsDoor:
                 raise HubError(Kind.TOO_LARGE, f"a call holds at most {limit} bytes")
         return bytes(gathered)
 
-    async def _answer(self, scope: dict[str, Any], params: Params) -> dict[str, Any]:
+    async def _answer(self, scope: dict[str, Any], params: Params, warnings: list[str]) -> dict[str, Any]:
         if not params.action:
             raise HubError(Kind.MISSING_ACTION)
         action = ACTIONS.get(params.action)
@@ -78,33 +80,49 @@ class ActionsDoor:
             raise HubError(Kind.UNKNOWN_ACTION, params.action[:100])
         headers = dict(scope["headers"])
         base_url, address = self._origin.of(scope, headers)
-        who = await self._caller(params, headers)
-        ctx = Ctx(self._hub, who, address)
+        who = await self._caller(params, headers, address)
+        ctx = Ctx(self._hub, who, address, warnings)
         await self._check_project(ctx, params.text("ProjectId"))
         request = decode(action.request, params.signed)
         response = await run(Call(ctx, base_url.partition("://")[2]), request)
         return {"RetCode": 0, "Message": "", **msgspec.to_builtins(response)}
 
-    async def _caller(self, params: Params, headers: dict[bytes, bytes]) -> Who:
+    async def _caller(self, params: Params, headers: dict[bytes, bytes], address: str) -> Who:
         signature, public_key = params.text("Signature"), params.text("PublicKey")
+        token = params.text("SecurityToken")
         if not signature:
             is_bearer = headers.get(b"authorization", b"").lower().startswith(b"bearer ")
             raise HubError(Kind.UNKNOWN_TOKEN if is_bearer else Kind.MISSING_SIGNATURE)
-        if params.text("SecurityToken"):
-            raise HubError(Kind.UNKNOWN_TOKEN)  # temporary keys are not issued here (yet), so none can be good
-        found = await self._hub.db.read(people_sql.by_key, public_key)
-        signed = params.signed
+        if token or public_key.startswith("STS."):
+            who, private_key, allowed = await roles.open_session(self._hub, public_key, token)
+            signed = params.signed
+        else:
+            who, public_key, private_key, allowed = await self._permanent(public_key)
+            signed = {**params.signed, "PublicKey": public_key}
+        if not signing.verify(signed, signature, private_key):
+            raise HubError(Kind.BAD_SIGNATURE)
+        if allowed and not networks.contains(allowed, address):
+            raise HubError(Kind.IP_REJECTED, f"{address} is not in the account's APINetworkMask")
+        rates.take(self._hub, public_key, signature)
+        return who
+
+    async def _permanent(self, public_key: str) -> tuple[Who, str, str, str]:
+        """Whom a key belongs to, the key itself, its private key, and the networks that it may call from."""
+
+        def load(rows: Rows, key: str) -> tuple[Who, str, str, str] | None:
+            found = people_sql.by_key(rows, key)
+            if found is None or not found[0].is_active:
+                return None
+            return people.who(rows, found[0]), key, found[1], found[0].api_networks
+
+        found = await self._hub.db.read(load, public_key)
         if found is None and " " in public_key:
             # GET clients that do not escape a + in the key send a space; they signed the +.
-            public_key = public_key.replace(" ", "+")
-            found = await self._hub.db.read(people_sql.by_key, public_key)
-            signed = {**signed, "PublicKey": public_key}
-        if found is None or not found[0].is_active:
+            found = await self._hub.db.read(load, public_key.replace(" ", "+"))
+        if found is None:
             raise HubError(Kind.UNKNOWN_KEY)
-        person, sealed = found
-        if not signing.verify(signed, signature, self._hub.vault.open(sealed, public_key)):
-            raise HubError(Kind.BAD_SIGNATURE)
-        return people.who(person)
+        who, key, sealed, allowed = found
+        return who, key, self._hub.vault.open(sealed, key), allowed
 
     async def _check_project(self, ctx: Ctx, project_id: str) -> None:
         if project_id and not await self._hub.db.read(people_sql.has_project, ctx.who.account_id, project_id):
@@ -115,7 +133,7 @@ class _Gone(Exception):
     """The client left in the middle of its request."""
 
 
-async def _send(send: Send, answer: dict[str, Any], request_id: str) -> None:
+async def _send(send: Send, answer: dict[str, Any], request_id: str, warnings: list[str]) -> None:
     # ensure_ascii: some clients decode with another character set than UTF-8.
     body = json.dumps(answer, ensure_ascii=True, separators=(",", ":")).encode("ascii")
     headers = [
@@ -124,6 +142,7 @@ async def _send(send: Send, answer: dict[str, Any], request_id: str) -> None:
         (b"cache-control", b"no-store"),
         (b"x-content-type-options", b"nosniff"),
         (b"x-ucloud-request-uuid", request_id.encode()),
+        *((b"warning", f'299 - "{text}"'.encode("ascii", "replace")) for text in warnings),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})

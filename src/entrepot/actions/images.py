@@ -15,9 +15,8 @@ from entrepot.api.images import (
 )
 from entrepot.errors import HubError, Kind
 from entrepot.model import names
-from entrepot.ops import manifests
+from entrepot.ops import manifests, permits
 from entrepot.store.db import Rows
-from entrepot.store.sql import buckets as buckets_sql
 from entrepot.store.sql import listing as sql
 
 
@@ -26,9 +25,7 @@ async def get_docker_image_list(call: Call, request: GetDockerImageList) -> Dock
     """Images of an own bucket, or of anybody's public one."""
 
     def page(rows: Rows) -> DockerImages:
-        bucket = buckets_sql.by_name(rows, request.bucket_name)
-        if bucket is None or not (bucket.is_public or bucket.account_id == call.ctx.who.account_id):
-            raise HubError(Kind.BUCKET_UNKNOWN, request.bucket_name)
+        bucket = permits.readable(call.ctx, rows, request.bucket_name, Kind.BUCKET_UNKNOWN)
         images = sql.images(rows, bucket.id, request.limit, request.offset) if request.limit else []
         tags = sql.tags_of(rows, images, TAGS_MOST)
         return DockerImages(
@@ -52,7 +49,9 @@ async def get_docker_image_list(call: Call, request: GetDockerImageList) -> Dock
 @handles(GetAllImages)
 async def get_all_images(call: Call, request: GetAllImages) -> AllImages:
     """Every tag of the account's own buckets in the region."""
-    found = await call.ctx.hub.db.read(sql.references, call.ctx.who.account_id, request.region, TAGS_MOST)
+    found = await call.ctx.hub.db.read(
+        sql.references, call.ctx.who.account_id, request.region, TAGS_MOST, call.projects
+    )
     return AllImages(total_count=len(found), image_set=found)
 
 

@@ -23,7 +23,7 @@ from entrepot.api.repos import (
     UpdateRepo,
 )
 from entrepot.errors import HubError, Kind
-from entrepot.ops import buckets, manifests
+from entrepot.ops import buckets, manifests, permits
 from entrepot.store.db import Rows
 from entrepot.store.sql import buckets as buckets_sql
 from entrepot.store.sql import people as people_sql
@@ -108,7 +108,7 @@ async def get_repo(call: Call, request: GetRepo) -> Repos:
                     update_time=_time(row.updated_at),
                     description=row.description,
                     is_shared="true" if row.is_public else "false",
-                    is_out_side="true",
+                    is_out_side="true" if row.is_outside else "false",
                 )
                 for row in found
             ],
@@ -117,20 +117,13 @@ async def get_repo(call: Call, request: GetRepo) -> Repos:
     return await call.ctx.hub.db.read(page)
 
 
-def _readable(call: Call, rows: Rows, name: str) -> buckets_sql.Bucket:
-    bucket = buckets_sql.by_name(rows, name)
-    if bucket is None or not (bucket.is_public or bucket.account_id == call.ctx.who.account_id):
-        raise HubError(Kind.REPO_UNKNOWN, name)
-    return bucket
-
-
 @handles(GetRepoImage)
 async def get_repo_image(call: Call, request: GetRepoImage) -> RepoImages:
     """Images of an own repository, or of anybody's shared one."""
     pending = call.ctx.hub.pulls
 
     def page(rows: Rows) -> RepoImages:
-        bucket = _readable(call, rows, request.repo_name)
+        bucket = permits.readable(call.ctx, rows, request.repo_name, Kind.REPO_UNKNOWN)
         return RepoImages(
             total_count=bucket.image_count,
             image_set=[
@@ -154,7 +147,8 @@ async def get_image_tag(call: Call, request: GetImageTag) -> ImageTags:
     """Tags of an image with the digests they point to."""
 
     def page(rows: Rows) -> ImageTags:
-        image_id = buckets_sql.find_image(rows, _readable(call, rows, request.repo_name).id, request.image_name)
+        bucket = permits.readable(call.ctx, rows, request.repo_name, Kind.REPO_UNKNOWN)
+        image_id = buckets_sql.find_image(rows, bucket.id, request.image_name)
         if image_id is None:
             raise HubError(Kind.IMAGE_UNKNOWN, request.image_name)
         total, found = sql.tags(rows, image_id, request.tag_name, request.limit, request.offset)

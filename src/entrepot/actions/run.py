@@ -1,21 +1,31 @@
 """Run one action: the right it takes, the checks every action shares, its handler. The console comes in here too."""
 
+import dataclasses
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from entrepot.api.declare import ACTIONS, Action, Request, Response
 from entrepot.errors import HubError, Kind
-from entrepot.ops import audit
+from entrepot.model import policy
+from entrepot.model.policy import ACCOUNT, Target
+from entrepot.ops import audit, permits
 from entrepot.ops.context import Ctx
+from entrepot.store.db import Rows
+from entrepot.store.sql import buckets as buckets_sql
+from entrepot.store.sql import people as people_sql
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Who calls, and under which host name the client sees the registry."""
+    """Who calls, and under which host name the client sees the registry.
+
+    ``projects``: None, or the only projects that a list may show to this caller.
+    """
 
     ctx: Ctx
     host: str
+    projects: frozenset[str] | None = None
 
 
 Handler = Callable[[Call, Any], Awaitable[Response]]
@@ -43,7 +53,10 @@ def check_complete() -> None:
 
 
 # What of a request may stand in the audit trail: names, never free text and never a secret.
-_TARGETS = ("bucket_name", "repo_name", "image_name", "tag_name", "tag", "user_name", "access_key_id", "project_id")
+_TARGETS = (
+    "bucket_name", "repo_name", "image_name", "tag_name", "tag", "user_name", "access_key_id", "project_id",
+    "policy_name", "policy_urn", "policy_urns", "role_name", "role_urn", "role_session_name", "grantee_id",
+)  # fmt: skip
 
 
 async def run(call: Call, request: Request) -> Response:
@@ -65,10 +78,8 @@ async def run(call: Call, request: Request) -> Response:
 
 
 async def _run(call: Call, action: Action, request: Request) -> Response:
-    who = call.ctx.who
-    if action.needs and action.needs not in who.rights:
-        raise HubError(Kind.DENIED, f"{action.name} needs the right {action.needs!r}")
-    if action.in_project and not who.is_main and not getattr(request, "project_id", None):
+    call = await _permitted(call, action, request)
+    if action.in_project and not call.ctx.who.is_main and not getattr(request, "project_id", None):
         raise HubError(Kind.DENIED, "a sub-user must send ProjectId")
     region = getattr(request, "region", None)
     if region == "":
@@ -76,3 +87,42 @@ async def _run(call: Call, action: Action, request: Request) -> Response:
     if region is not None and region not in call.ctx.hub.settings.region_ids:
         raise HubError(Kind.BAD_PARAM, "Region")
     return await HANDLERS[type(request)](call, request)
+
+
+async def _permitted(call: Call, action: Action, request: Request) -> Call:
+    """The call with what it is allowed: the declared right on its target, or a list of some projects only."""
+    who = call.ctx.who
+    if who.is_main:
+        return call
+    target = await call.ctx.hub.db.read(_target, call, request) if who.policies or who.boundary else ACCOUNT
+    projects: frozenset[str] | None = None
+    # What any login may do for itself, somebody who acts in a role may only look at.
+    needs = action.needs or ("admin" if who.role and not action.safe else "")
+    if not permits.may(who, needs, action.policy_name, target):
+        if action.by_project and who.boundary is None:
+            projects = policy.projects(who.policies, action.policy_name)
+        if not projects:
+            raise HubError(Kind.DENIED, f"{action.name} needs the right {action.needs!r}, or a policy that allows it")
+    by_policy = bool(who.policies) and policy.decide(who.policies, action.policy_name, target) is True
+    # Anybody handles the own keys; whom a policy lets call these actions, the keys of others too.
+    right = action.needs or ("admin" if action.group == "IAM" and by_policy else "")
+    if right and right not in who.rights:
+        # The verb asks for the right; a policy gave it for this call.
+        who = dataclasses.replace(who, rights=who.rights | {right})
+    return dataclasses.replace(call, ctx=dataclasses.replace(call.ctx, who=who), projects=projects)
+
+
+def _target(rows: Rows, call: Call, request: Request) -> Target:
+    """What a request acts on, as policies name it: a bucket (there or to be made), a role, a project, the account."""
+    who = call.ctx.who
+    name = getattr(request, "bucket_name", None) or getattr(request, "repo_name", None)
+    project_id = getattr(request, "project_id", None)
+    if name:
+        bucket = buckets_sql.by_name(rows, name)
+        if bucket is not None:
+            return permits.target_of(who, bucket, getattr(request, "image_name", None) or "")
+        region = getattr(request, "region", None) or call.ctx.hub.settings.default_region
+        home = project_id or people_sql.default_project(rows, who.account_id) or ""
+        return Target((f"ucs:uhub:{region}:{who.account_id}:repo/{name}",), home)
+    urn = getattr(request, "role_urn", None)
+    return Target((urn,) if urn else (), project_id or "")

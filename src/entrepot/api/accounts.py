@@ -2,6 +2,8 @@
 
 from typing import Annotated, ClassVar
 
+import msgspec
+
 from entrepot.api.common import Region
 from entrepot.api.declare import Model, Request, Response, action, doc
 
@@ -141,3 +143,65 @@ class GetUserInfo(Request, frozen=True):
     """Tell who the key belongs to."""
 
     returns: ClassVar = UserInfos
+
+
+class NetworkMask(Model, frozen=True, kw_only=True):
+    """From where the account is used."""
+
+    login_network_mask: Annotated[
+        str, doc("Networks for logins with a password; empty for any", "登录网络掩码，空表示不限制", eg="")
+    ]
+    api_network_mask: Annotated[
+        str, doc("Networks for keys; empty for any", "API 调用网络掩码，空表示不限制", eg="192.0.2.0/24")
+    ] = msgspec.field(name="APINetworkMask")
+
+
+class NetworkMasks(Response, frozen=True):
+    """Answer of GetNetworkMask."""
+
+    data: Annotated[NetworkMask, doc("The masks", "网络掩码")]
+
+
+@action(group="UAccount", needs="admin", safe=True, title="获取网络掩码", zh="返回账户登录和调用 API 的网络限制。")
+class GetNetworkMask(Request, frozen=True):
+    """Tell from where the account's people may log in and call."""
+
+    returns: ClassVar = NetworkMasks
+
+
+@action(
+    group="UAccount",
+    needs="admin",
+    safe=False,
+    title="设置网络掩码",
+    zh="设置账户登录和调用 API 的网络限制；没有填写的参数保持不变，填空表示不限制。"
+    "API 网络掩码必须包含当前调用的地址。",
+)
+class SetNetworkMask(Request, frozen=True, kw_only=True):
+    """Set from where the account's people may log in and call; what is not sent stays, an empty one is any address.
+
+    The API mask must hold the address of this call: others would be the account's last one.
+    """
+
+    login_network_mask: Annotated[
+        str | None,
+        doc(
+            "Networks for logins with a password, separated by commas; empty for any",
+            "登录网络掩码，以英文逗号分隔，空表示不限制",
+            eg="",
+            blank="kept",
+        ),
+    ] = None
+    api_network_mask: Annotated[
+        str | None,
+        doc(
+            "Networks for keys, separated by commas; empty for any",
+            "API 调用网络掩码，以英文逗号分隔，空表示不限制",
+            eg="192.0.2.0/24",
+            blank="kept",
+        ),
+    ] = msgspec.field(name="APINetworkMask", default=None)
+    code: Annotated[
+        str, doc("Accepted and not used: no text messages are sent here", "短信验证码，本系统不使用", eg="")
+    ] = ""
+    returns: ClassVar = Response

@@ -41,6 +41,7 @@ class ImageBuckets(Response, frozen=True):
     group="UGC",
     needs="pull",
     safe=True,
+    by_project=True,
     title="获取可用的镜像仓库列表",
     zh="列出当前用户可以使用的 Docker 镜像仓库，私有和公有的都包括在内。",
 )

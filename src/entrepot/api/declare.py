@@ -23,10 +23,11 @@ def wire_name(name: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
 
 
-def doc(en: str, zh: str, *, eg: Any = None, blank: bool = True, **limits: Any) -> msgspec.Meta:
+def doc(en: str, zh: str, *, eg: Any = None, blank: str = "absent", **limits: Any) -> msgspec.Meta:
     """What a field means, in both languages, with an example and, if any, its bounds.
 
-    ``blank`` False: a value that is there but empty is refused instead of counting as absent.
+    ``blank``: what a value is that is there but empty: "absent" (as if it were not sent), "refused", or "kept" (the
+    empty text is meant).
     """
     examples = None if eg is None else [eg]
     return msgspec.Meta(description=en, examples=examples, extra={"zh": zh, "blank": blank}, **limits)
@@ -64,7 +65,8 @@ class Action(NamedTuple):
     """A declared action.
 
     ``needs`` is the right it takes ("" any login); ``safe`` ones change nothing; ``in_project`` ones ask sub-users
-    for a ProjectId, as UCloud does.
+    for a ProjectId, as UCloud does; ``by_project`` ones list across projects, and show who may call them in some
+    projects only what is there.
     """
 
     name: str
@@ -76,20 +78,28 @@ class Action(NamedTuple):
     en: str
     zh: str
     in_project: bool
+    by_project: bool
+
+    @property
+    def policy_name(self) -> str:
+        """How policies name it."""
+        return f"{self.group.lower()}:{self.name}"
 
 
 ACTIONS: dict[str, Action] = {}
 R = TypeVar("R", bound=type[Request])
 
 
-def action(*, group: str, needs: str, safe: bool, title: str, zh: str, in_project: bool = False) -> Callable[[R], R]:
+def action(
+    *, group: str, needs: str, safe: bool, title: str, zh: str, in_project: bool = False, by_project: bool = False
+) -> Callable[[R], R]:
     """File a Request under its class name. ``title`` is its Chinese heading; the docstring is its English text."""
 
     def register(request: R) -> R:
         name = request.__name__
         assert name not in ACTIONS, f"{name} is declared twice"
         text = (request.__doc__ or "").strip()
-        ACTIONS[name] = Action(name, request, group, needs, safe, title, text, zh, in_project)
+        ACTIONS[name] = Action(name, request, group, needs, safe, title, text, zh, in_project, by_project)
         return request
 
     return register
@@ -149,9 +159,10 @@ def decode(request: type[Request], params: Mapping[str, Any]) -> Request:
         name = info.encode_name
         is_list = get_origin(_unwrap(hints[info.name])[0]) is list
         value = _list_value(params.get(name), lists.get(name)) if is_list else _text(params.get(name), name)
-        if value == "" and not _may_be_blank(hints[info.name]):
+        blank = _blank(hints[info.name]) if value == "" else "kept"
+        if blank == "refused":
             raise HubError(Kind.BAD_PARAM, name)
-        if value is None or (value == "" and not info.required):
+        if value is None or (blank == "absent" and not info.required):
             if info.required:
                 raise HubError(Kind.MISSING_PARAM, f"{name}.N" if is_list else name)
             continue
@@ -162,9 +173,9 @@ def decode(request: type[Request], params: Mapping[str, Any]) -> Request:
     return request(**values)
 
 
-def _may_be_blank(hint: Any) -> bool:
+def _blank(hint: Any) -> str:
     _, meta = _unwrap(hint)
-    return meta is None or bool((meta.extra or {}).get("blank", True))
+    return str((meta.extra or {}).get("blank", "absent")) if meta else "absent"
 
 
 def _indexed(params: Mapping[str, Any]) -> dict[str, list[Any]]:

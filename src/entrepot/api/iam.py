@@ -7,15 +7,15 @@ import msgspec
 
 from entrepot.api.declare import Model, Request, Response, action, doc
 
-UserName = Annotated[str, doc("Name of the user inside the account", "用户名，账户内唯一", eg="alice", blank=False)]
+UserName = Annotated[str, doc("Name of the user inside the account", "用户名，账户内唯一", eg="alice", blank="refused")]
 DisplayName = Annotated[str, doc("Name for people", "显示名称", eg="Alice")]
 Seconds = Annotated[int, doc("Unix seconds; 0 for never", "Unix 时间戳（秒），0 表示无", eg=1700000000)]
 Count = Annotated[
     int, doc("How many to return, 10 by default, at most 100", "返回数量，默认 10，最大 100", eg=10, ge=0, le=100)
 ]
 Start = Annotated[int, doc("How many to skip, 0 by default", "偏移量，默认 0", eg=0, ge=0, le=2**53)]
-ProjectId = Annotated[str, doc("Project id", "项目 ID", eg="org-1a2b3c4d", blank=False)]
-ProjectName = Annotated[str, doc("Name of the project", "项目名称", eg="web", blank=False)]
+ProjectId = Annotated[str, doc("Project id", "项目 ID", eg="org-1a2b3c4d", blank="refused")]
+ProjectName = Annotated[str, doc("Name of the project", "项目名称", eg="web", blank="refused")]
 Status = Annotated[str, doc("Active or Inactive", "状态：Active 或 Inactive", eg="Active")]
 
 
@@ -197,7 +197,7 @@ class ListAccessKeys(Request, frozen=True):
     returns: ClassVar = Keys
 
 
-KeyId = Annotated[str, doc("Public key", "公钥", eg="4e1f...", blank=False)]
+KeyId = Annotated[str, doc("Public key", "公钥", eg="4e1f...", blank="refused")]
 
 
 @action(group="IAM", needs="", safe=False, title="更新密钥", zh="启用、停用密钥或修改描述；没有填写的参数保持不变。")

@@ -67,6 +67,7 @@ class AllImages(Response, frozen=True):
     group="UGC",
     needs="pull",
     safe=True,
+    by_project=True,
     title="获取全部镜像",
     zh=f"列出自己的镜像仓库在该地域内的全部镜像标签，最多 {TAGS_MOST} 个。",
 )

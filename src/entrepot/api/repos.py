@@ -14,9 +14,9 @@ ProjectId = Annotated[
         eg="org-1a2b3c4d",
     ),
 ]
-RepoName = Annotated[str, doc("Name of the repository", "镜像仓库名称", eg="helloworld", blank=False)]
+RepoName = Annotated[str, doc("Name of the repository", "镜像仓库名称", eg="helloworld", blank="refused")]
 ImageName = Annotated[
-    str, doc("Name of the image inside the repository", "镜像名称，不含仓库名", eg="app", blank=False)
+    str, doc("Name of the image inside the repository", "镜像名称，不含仓库名", eg="app", blank="refused")
 ]
 Shared = Annotated[
     str, doc("true: anybody may pull; false: the account only", "镜像仓库是否公开：true 公开，false 私有", eg="true")
@@ -43,7 +43,12 @@ class RepoSet(Model, frozen=True):
     description: Description
     is_shared: Shared
     is_out_side: Annotated[
-        str, doc("Always true here: reachable from everywhere", "外网是否可访问，本系统恒为 true", eg="true")
+        str,
+        doc(
+            "Whether it is reachable from outside the internal networks; see SetBucketNetworkPolicy",
+            "外网是否可访问，见 SetBucketNetworkPolicy",
+            eg="true",
+        ),
     ]
 
 
@@ -203,6 +208,8 @@ class DeleteRepoImage(Request, frozen=True, kw_only=True):
     image_name: ImageName
     tag_name: Annotated[
         str | None,
-        doc("Tag to delete; all of the image when absent", "要删除的标签，不填则删除整个镜像", eg="v1", blank=False),
+        doc(
+            "Tag to delete; all of the image when absent", "要删除的标签，不填则删除整个镜像", eg="v1", blank="refused"
+        ),
     ] = None
     returns: ClassVar = Response

@@ -5,7 +5,7 @@ import sys
 import click
 
 from entrepot import __version__
-from entrepot.cli import bench, people, remote, server
+from entrepot.cli import bench, people, quota, remote, server
 from entrepot.errors import HubError
 
 
@@ -18,7 +18,16 @@ def entrepot() -> None:
     """
 
 
-for command in (server.init, server.serve, people.user, people.key, people.bucket, remote.api, bench.bench):
+for command in (
+    server.init,
+    server.serve,
+    people.user,
+    people.key,
+    people.bucket,
+    quota.quota,
+    remote.api,
+    bench.bench,
+):
     entrepot.add_command(command)
 
 

@@ -11,7 +11,8 @@ from entrepot.cli.opened import data_option, json_option, with_hub
 from entrepot.ops.context import RIGHTS, Ctx, Hub
 
 
-def _table(headings: list[str], rows: list[list[Any]], *, as_json: bool) -> None:
+def table(headings: list[str], rows: list[list[Any]], *, as_json: bool) -> None:
+    """Print rows for people, or for scripts."""
     if as_json:
         click.echo(json.dumps([dict(zip(headings, row, strict=True)) for row in rows]))
         return
@@ -71,7 +72,7 @@ def user_list(data: str, as_json: bool) -> None:
         [one.email, one.account_id, bool(one.is_main), bool(one.is_active), "all" if one.is_main else one.rights]
         for one in with_hub(data, people.list_users)
     ]
-    _table(["Email", "Account", "Main", "Active", "Rights"], rows, as_json=as_json)
+    table(["Email", "Account", "Main", "Active", "Rights"], rows, as_json=as_json)
 
 
 @user.command("password")
@@ -142,7 +143,7 @@ def key_list(email: str, data: str, as_json: bool) -> None:
 
     found = with_hub(data, lambda hub: people.list_keys(hub, email))
     rows = [[public_key, bool(active), _day(made)] for public_key, active, made in found]
-    _table(["PublicKey", "Active", "Created"], rows, as_json=as_json)
+    table(["PublicKey", "Active", "Created"], rows, as_json=as_json)
 
 
 @key.command("delete")
@@ -203,7 +204,7 @@ def bucket_list(data: str, as_json: bool) -> None:
         [one.name, one.account_id, one.region, bool(one.is_public), one.image_count, _day(one.created_at)]
         for one in with_hub(data, buckets.list_all)
     ]
-    _table(["Name", "Account", "Region", "Public", "Images", "Created"], rows, as_json=as_json)
+    table(["Name", "Account", "Region", "Public", "Images", "Created"], rows, as_json=as_json)
 
 
 @bucket.command("delete")

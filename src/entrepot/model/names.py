@@ -70,3 +70,13 @@ def image(name: str) -> str:
     if len(name) > NAME_LENGTH or not _IMAGE.fullmatch(name):
         raise HubError(Kind.IMAGE_NAME_INVALID, f"{name[:80]!r}")
     return name
+
+
+_POLICY = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
+
+
+def policy(name: str) -> str:
+    """A name for a policy or a role; it becomes part of a URN. Raises BAD_PARAM."""
+    if not _POLICY.fullmatch(name):
+        raise HubError(Kind.BAD_PARAM, f"the name {name[:60]!r}; 1 to 64 of letters, digits and _ . @ -")
+    return name

@@ -47,8 +47,10 @@ def _java(value: bool | Number) -> str:
 
 
 def _php(value: bool | Number) -> str:
-    """The PHP SDK signs true as 1 and false as nothing (and sends true and false)."""
-    return _plain(value) if isinstance(value, Number) else ("1" if value else "")
+    """The PHP SDK signs true as 1, false as nothing and 1.0e-7 as 1.0E-7 (and sends true, false and 1.0e-7)."""
+    if isinstance(value, Number):
+        return value.upper() if "e" in value else value.plain
+    return "1" if value else ""
 
 
 STYLES = (_plain, _raw, _java, _php)

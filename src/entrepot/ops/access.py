@@ -5,7 +5,8 @@ anew by somebody else does not open to old tokens. Sources: distribution's auth 
 """
 
 import hmac
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from joserfc import jwt
@@ -14,11 +15,12 @@ from joserfc.jwk import OctKey
 
 from entrepot.errors import HubError, Kind
 from entrepot.model import names
-from entrepot.ops import people
+from entrepot.ops import people, permits
 from entrepot.ops.context import NOBODY, Ctx, Hub, Who
 from entrepot.store.db import Rows
 from entrepot.store.sql import buckets as sql
 from entrepot.store.sql import people as people_sql
+from entrepot.store.sql.buckets import Place
 
 SERVICE = "entrepot"
 TOKEN_LENGTH = 16_384
@@ -41,41 +43,82 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """A caller at the registry door. ``scopes`` None: logged in by itself (Basic), not limited by a token."""
+    """A caller at the registry door, and what it may do in the repositories it asked for.
+
+    ``is_login``: logged in by itself (Basic), with scopes made for this request. ``wide``: the rights it has in its
+    whole account, for lists and mounts that look beyond one repository.
+    """
 
     who: Who = NOBODY
-    scopes: dict[str, Scope] | None = None
+    scopes: Mapping[str, Scope] = field(default_factory=dict)
     catalog: bool = False
     expires: int = 0
+    is_login: bool = False
+    wide: frozenset[str] = frozenset()
 
 
 ANONYMOUS = Pass()
 
 
-def allows(holder: Pass, repository: str, action: str, bucket: tuple[int, int, int]) -> bool:
-    """Whether ``action`` is allowed; ``bucket`` is (id, account_id, is_public) as the rows say now."""
-    bucket_id, account_id, is_public = bucket
-    if action == "pull" and is_public:
+def allows(holder: Pass, repository: str, action: str, place: Place) -> bool:
+    """Whether ``action`` is allowed in a bucket as the rows say it is now."""
+    if action == "pull" and place.is_public:
         return True
-    if holder.scopes is not None:
-        scope = holder.scopes.get(repository)
-        return scope is not None and action in scope.granted and scope.bucket_id == bucket_id
-    return holder.who.account_id == account_id and action in holder.who.rights
+    scope = holder.scopes.get(repository)
+    return scope is not None and action in scope.granted and scope.bucket_id == place.id
 
 
-def refuse(holder: Pass, repository: str, action: str, bucket: tuple[int, int, int] | None) -> HubError:
-    """The refusal for an action that is not allowed (or a bucket that is not there).
+def require(ctx: Ctx, holder: Pass, repository: str, action: str, place: Place | None) -> None:
+    """Raise what refuses an action in a bucket (None: there is no such bucket)."""
+    if place is None or not allows(holder, repository, action, place):
+        raise _refusal(holder, repository, action, place)
+    if place.networks or not place.is_outside:
+        permits.check_network(ctx, place, action)
 
-    UNAUTHORIZED where another login or token could help; else DENIED to those who may know the bucket, and the
-    same NAME_UNKNOWN for a missing bucket and for somebody else's private one.
+
+async def may_mount_from(ctx: Ctx, holder: Pass, repository: str, place: Place) -> bool:
+    """Whether a blob may be taken from a repository that is not the one of the request.
+
+    Clients often ask a token for the target only, so what its holder may pull in the whole own account counts as well;
+    who sent name and secret is asked anew.
     """
-    scope = holder.scopes.get(repository) if holder.scopes is not None else None
-    definite = not holder.who.is_anonymous and (holder.scopes is None or (scope is not None and action in scope.asked))
+    try:
+        permits.check_network(ctx, place, "pull")
+    except HubError:
+        return False
+    if allows(holder, repository, "pull", place):
+        return True
+    if holder.is_login:
+        return allows(await ctx.hub.db.read(log_in, holder.who, repository), repository, "pull", place)
+    return place.account_id == holder.who.account_id and "pull" in holder.wide
+
+
+def _refusal(holder: Pass, repository: str, action: str, place: Place | None) -> HubError:
+    """UNAUTHORIZED where another login or token could help.
+
+    Else DENIED to those who may know the bucket, and the same NAME_UNKNOWN for a missing bucket and for somebody
+    else's private one.
+    """
+    scope = holder.scopes.get(repository)
+    definite = not holder.who.is_anonymous and (holder.is_login or (scope is not None and action in scope.asked))
     if not definite:
         return HubError(Kind.UNAUTHORIZED, f"{action} on {repository}")
-    if bucket is not None and (bucket[2] or holder.who.account_id == bucket[1]):
+    knows = place is not None and (
+        place.is_public or holder.who.account_id == place.account_id or (scope is not None and bool(scope.granted))
+    )
+    if knows:
         return HubError(Kind.DENIED, f"the right {action!r} on {repository} is needed; ask the bucket's owner")
     return unknown_bucket(repository)
+
+
+def log_in(rows: Rows, who: Who, repository: str) -> Pass:
+    """The pass of somebody who sent a name and a secret with the request itself ("" outside a repository)."""
+    asked = [("repository", repository, frozenset(ACTIONS))] if repository else []
+    return Pass(who, scopes_of(_grant(rows, who, asked)), catalog=True, is_login=True, wide=_wide(who))
+
+
+def _wide(who: Who) -> frozenset[str]:
+    return frozenset(right for right in ACTIONS if not who.is_anonymous and permits.everywhere(who, right))
 
 
 def unknown_bucket(repository: str) -> HubError:
@@ -115,14 +158,13 @@ async def issue(ctx: Ctx, scopes: list[tuple[str, str, frozenset[str]]]) -> tupl
         "access": access,
         "acc": ctx.who.account_id,
         "email": ctx.who.email,
-        "rights": sorted(ctx.who.rights),
+        "wide": sorted(_wide(ctx.who)),
     }
     return _sign(hub, "registry", claims), life
 
 
 def _grant(rows: Rows, who: Who, scopes: list[tuple[str, str, frozenset[str]]]) -> list[dict[str, Any]]:
     access: list[dict[str, Any]] = []
-    holder = Pass(who)
     for kind, name, asked in scopes:
         if kind == "registry" and name == "catalog" and not who.is_anonymous:
             access.append({"type": "registry", "name": "catalog", "actions": ["*"]})
@@ -134,8 +176,11 @@ def _grant(rows: Rows, who: Who, scopes: list[tuple[str, str, frozenset[str]]]) 
             continue
         wanted = frozenset(ACTIONS) if "*" in asked else asked & frozenset(ACTIONS)
         bucket = sql.by_name(rows, repository.bucket)
-        where = (bucket.id, bucket.account_id, bucket.is_public) if bucket else None
-        granted = [one for one in ACTIONS if one in wanted and where and allows(holder, name, one, where)]
+        granted = [
+            one
+            for one in ACTIONS
+            if one in wanted and bucket and permits.on_bucket(rows, who, one, bucket, repository.image)
+        ]
         access.append(
             {
                 "type": "repository",
@@ -148,20 +193,24 @@ def _grant(rows: Rows, who: Who, scopes: list[tuple[str, str, frozenset[str]]]) 
     return access
 
 
+def scopes_of(access: list[dict[str, Any]]) -> dict[str, Scope]:
+    """The repositories of a token by name."""
+    return {
+        one["name"]: Scope(frozenset(one["asked"]), frozenset(one["actions"]), one["bucket"])
+        for one in access
+        if one["type"] == "repository"
+    }
+
+
 def verify(hub: Hub, token: str) -> Pass:
     """The pass of a registry token; raises UNAUTHORIZED for a token that is not good (any more)."""
     remembered: Pass | None = hub.passes.get(token)
     if remembered is not None and hub.clock() < remembered.expires:
         return remembered
     claims = _read(hub, "registry", token)
-    scopes = {
-        one["name"]: Scope(frozenset(one["asked"]), frozenset(one["actions"]), one["bucket"])
-        for one in claims["access"]
-        if one["type"] == "repository"
-    }
-    who = Who(int(claims["sub"]), claims["acc"], claims["email"], rights=frozenset(claims["rights"]))
+    who = Who(int(claims["sub"]), claims["acc"], claims["email"])
     catalog = any(one["type"] == "registry" for one in claims["access"])
-    found = Pass(who, scopes, catalog, claims["exp"])
+    found = Pass(who, scopes_of(claims["access"]), catalog, claims["exp"], wide=frozenset(claims["wide"]))
     if len(hub.passes) >= _REMEMBERED:
         hub.passes.pop(next(iter(hub.passes)))
     # A token says the same thing as long as it lives; the rows it is held against are read each time.
@@ -182,8 +231,11 @@ async def issue_refresh(ctx: Ctx, login: str) -> str:
     return _sign(ctx.hub, "refresh", claims)
 
 
-async def refresh(hub: Hub, token: str) -> tuple[Who, str]:
-    """The person behind a refresh token, as their rights are now, and the login name. Raises UNAUTHORIZED."""
+async def refresh(hub: Hub, token: str, address: str) -> tuple[Who, str]:
+    """The person behind a refresh token, as their rights are now, and the login name.
+
+    Raises UNAUTHORIZED, IP_REJECTED.
+    """
     claims = _read(hub, "refresh", token)
     login = str(claims["sub"])
     if not hmac.compare_digest(str(claims.get("bound")), await _binding(hub, login)):
@@ -191,7 +243,8 @@ async def refresh(hub: Hub, token: str) -> tuple[Who, str]:
     person = await hub.db.read(_person, login)
     if person is None or not person.is_active or ("@" in login and not person.may_log_in):
         raise HubError(Kind.UNAUTHORIZED, "the user is disabled")
-    return people.who(person), login
+    people.check_login_network(person, login, address)
+    return await hub.db.read(people.who, person), login
 
 
 def _person(rows: Rows, login: str) -> people_sql.Person | None:

@@ -1,10 +1,12 @@
 """Buckets: make, share, delete. A bucket's name is global; its rows belong to one account."""
 
 from entrepot.errors import HubError, Kind
-from entrepot.model import names
+from entrepot.model import names, networks
+from entrepot.ops import quotas
 from entrepot.ops.context import Ctx, Hub
 from entrepot.store.db import Rows
 from entrepot.store.sql import buckets as sql
+from entrepot.store.sql import grants as grants_sql
 from entrepot.store.sql import people
 from entrepot.store.sql import repos as repos_sql
 
@@ -21,14 +23,14 @@ async def create(
     """A new bucket in the caller's account, in ``project_id`` or the default project.
 
     Raises DENIED, BUCKET_NAME_INVALID, BAD_PARAM (region), UNKNOWN_PROJECT, BUCKET_TAKEN. Asked twice at once,
-    exactly one call wins.
+    exactly one call wins. Raises QUOTA_EXCEEDED when the project holds as many as it may.
     """
     _need(ctx, "push", "to create a bucket")
     names.new_bucket(name)
     if region not in ctx.hub.settings.region_ids:
         raise HubError(Kind.BAD_PARAM, "Region")
 
-    def make(rows: Rows) -> None:
+    def make(rows: Rows) -> str:
         project = project_id or people.default_project(rows, ctx.who.account_id) or ""
         if not people.has_project(rows, ctx.who.account_id, project):
             raise HubError(Kind.UNKNOWN_PROJECT, project)
@@ -44,8 +46,9 @@ async def create(
         )
         if not made:
             raise HubError(Kind.BUCKET_TAKEN, name)
+        return quotas.check_buckets(rows, ctx.hub.settings, project)
 
-    await ctx.hub.db.write(make)
+    quotas.warn(ctx, [await ctx.hub.db.write(make)])
 
 
 async def delete(ctx: Ctx, name: str) -> None:
@@ -72,6 +75,58 @@ async def update(ctx: Ctx, name: str, *, is_public: bool | None, description: st
             place = (bucket.account_id, bucket.project_id, bucket.region)
             sql.count(rows, *place, is_public=is_public, step=1)
             sql.count(rows, *place, is_public=not is_public, step=-1)
+            grants_sql.share(rows, bucket, is_public=is_public)
+
+    await ctx.hub.db.write(change)
+
+
+GRANTS = 200
+"""Most accounts that one bucket is granted to."""
+
+
+async def grant(ctx: Ctx, name: str, account_id: int, *, may_write: bool) -> None:
+    """Let another account's people use a bucket as far as their own rights go: pull, or also push.
+
+    Raises DENIED, BUCKET_UNKNOWN, BAD_PARAM (no such account, or the own one), QUOTA_EXCEEDED.
+    """
+    _need(ctx, "admin", "to grant a bucket")
+
+    def add(rows: Rows) -> None:
+        bucket = own(ctx, rows, name)
+        if account_id == ctx.who.account_id or not grants_sql.account_exists(rows, account_id):
+            raise HubError(Kind.BAD_PARAM, "GranteeID")
+        grants_sql.put(rows, bucket, account_id, may_write=may_write, now=ctx.now)
+        if len(grants_sql.of_bucket(rows, bucket.id)) > GRANTS:
+            raise HubError(Kind.QUOTA_EXCEEDED, f"a bucket is granted to at most {GRANTS} accounts")
+
+    await ctx.hub.db.write(add)
+
+
+async def revoke(ctx: Ctx, name: str, account_id: int) -> None:
+    """Take a grant back. Raises DENIED, BUCKET_UNKNOWN, BAD_PARAM where there is none."""
+    _need(ctx, "admin", "to revoke a grant")
+
+    def remove(rows: Rows) -> None:
+        if not grants_sql.remove(rows, own(ctx, rows, name), account_id):
+            raise HubError(Kind.BAD_PARAM, "GranteeID")
+
+    await ctx.hub.db.write(remove)
+
+
+async def set_networks(ctx: Ctx, name: str, *, is_outside: bool | None, allowed: list[str] | None) -> None:
+    """From where a bucket may be used; None leaves a part as it is. Raises DENIED, BUCKET_UNKNOWN, BAD_PARAM."""
+    _need(ctx, "admin", "to change a bucket's networks")
+    text = None if allowed is None else ",".join(str(one) for one in networks.parse(",".join(allowed)))
+
+    def change(rows: Rows) -> None:
+        bucket = own(ctx, rows, name)
+        sql.set_networks(
+            rows,
+            bucket.id,
+            is_outside=bool(bucket.is_outside) if is_outside is None else is_outside,
+            networks=bucket.networks if text is None else text,
+            now=ctx.now,
+        )
 
     await ctx.hub.db.write(change)
 

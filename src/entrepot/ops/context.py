@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from entrepot.config import Settings
+from entrepot.model.policy import Attached, Statement
 from entrepot.ops.vault import Vault
 from entrepot.store.blobs import BlobStore
 from entrepot.store.db import Database
@@ -16,13 +17,20 @@ RIGHTS = ("pull", "push", "delete", "admin")
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """The caller: a person of an account, or nobody (``person_id`` 0)."""
+    """The caller: a person of an account, or nobody (``person_id`` 0).
+
+    ``rights`` hold in the whole account, ``policies`` add to them and take from them (ops.permits decides). With a
+    temporary key the person acts in a ``role``, whose policies are all it has, inside the ``boundary`` it asked for.
+    """
 
     person_id: int = 0
     account_id: int = 0
     email: str = ""
     is_main: bool = False
     rights: frozenset[str] = frozenset()
+    policies: tuple[Attached, ...] = ()
+    boundary: tuple[Statement, ...] | None = None
+    role: str = ""
 
     @property
     def is_anonymous(self) -> bool:
@@ -54,6 +62,8 @@ class Hub:
     """Password checks that run or wait."""
     verified: dict[bytes, None] = field(default_factory=dict)
     """Keyed hashes of (password hash, password) pairs that were found right; the row's hash is part of the key."""
+    meters: dict[str, Any] = field(default_factory=dict)
+    """How much of its rate each key has used in this process (rates.take)."""
 
 
 @dataclass(slots=True)
@@ -63,6 +73,8 @@ class Ctx:
     hub: Hub
     who: Who = field(default=NOBODY)
     address: str = ""
+    warnings: list[str] = field(default_factory=list)
+    """What the answer should warn of, such as a quota that is nearly used up."""
 
     @property
     def now(self) -> int:

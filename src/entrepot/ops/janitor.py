@@ -8,6 +8,7 @@ from entrepot.errors import HubError
 from entrepot.ops.context import Hub
 from entrepot.store.sql import audit as audit_sql
 from entrepot.store.sql import blobs as sql
+from entrepot.store.sql import policies as policies_sql
 
 BATCH = 200
 PERIOD = 600.0
@@ -41,7 +42,12 @@ async def forget_audit(hub: Hub) -> int:
     return await hub.db.note(audit_sql.forget, int(hub.clock()) - hub.settings.audit_days * 86_400, BATCH)
 
 
-STEPS = (drop_idle_uploads, drop_orphan_uploads, forget_audit)
+async def forget_sessions(hub: Hub) -> int:
+    """Delete at most one batch of temporary keys that have ended; how many."""
+    return await hub.db.note(policies_sql.forget_sessions, int(hub.clock()), BATCH)
+
+
+STEPS = (drop_idle_uploads, drop_orphan_uploads, forget_audit, forget_sessions)
 
 
 async def run(hub: Hub) -> None:

@@ -4,7 +4,7 @@ from entrepot.errors import HubError, Kind
 from entrepot.model import manifest as manifests
 from entrepot.model.manifest import Manifest
 from entrepot.model.names import Repository
-from entrepot.ops import audit
+from entrepot.ops import audit, quotas
 from entrepot.ops.buckets import own
 from entrepot.ops.context import Ctx
 from entrepot.store.db import Rows
@@ -19,24 +19,27 @@ async def put(
     """Store a manifest or index under its digest and point ``tags`` at it; what was read of it.
 
     Every blob it names must be linked in this image (MANIFEST_BLOB_UNKNOWN) unless the setting ``missing_content``
-    accepts sparse images; its subject and the children of an index
-    may be missing, as the distribution-spec allows. Raises MANIFEST_INVALID.
+    accepts sparse images; its subject and the children of an index may be missing, as the distribution-spec allows.
+    Raises MANIFEST_INVALID, QUOTA_EXCEEDED.
     """
     manifest = manifests.parse(content, content_type)
 
-    def store(rows: Rows) -> None:
+    def store(rows: Rows) -> list[str]:
         image_id = buckets_sql.image_for_push(rows, bucket_id, repository.image, ctx.now)
         blobs = sql.blob_ids(rows, image_id, manifest.blobs)
         missing = [one for one in manifest.blobs if one not in blobs]
         if missing and ctx.hub.settings.missing_content == "refuse":
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             raise HubError(Kind.MANIFEST_BLOB_UNKNOWN, f"{missing[0]}{more}; push the blobs first, then the manifest")
-        manifest_id = sql.add(rows, image_id, digest, manifest, content, blobs, ctx.now)
+        manifest_id, usage = sql.add(rows, image_id, digest, manifest, content, blobs, ctx.now)
+        warnings = quotas.check_bytes(rows, ctx.hub.settings, usage)
         for tag in tags:
-            sql.set_tag(rows, image_id, tag, manifest_id, ctx.now)
+            count = sql.set_tag(rows, image_id, tag, manifest_id, ctx.now)
+            warnings.append(quotas.check_tags(rows, ctx.hub.settings, bucket_id, count))
         audit_sql.add(rows, audit.entry(ctx, "PushManifest", f"{repository}@{digest} {' '.join(tags)}".rstrip()))
+        return warnings
 
-    await ctx.hub.db.write(store)
+    quotas.warn(ctx, await ctx.hub.db.write(store))
     return manifest
 
 

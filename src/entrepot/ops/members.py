@@ -4,6 +4,7 @@ import asyncio
 import secrets
 
 from entrepot.errors import HubError, Kind
+from entrepot.model import networks
 from entrepot.ops import people
 from entrepot.ops.context import RIGHTS, Ctx
 from entrepot.ops.people import Secrets
@@ -162,16 +163,21 @@ async def delete_key(ctx: Ctx, public_key: str) -> None:
 
 def _mine(ctx: Ctx, rows: Rows, user_name: str) -> sql.Member:
     member = sql.find(rows, ctx.who.account_id, user_name)
-    if "admin" not in ctx.who.rights and (member is None or member.id != ctx.who.person_id):
+    if "admin" not in ctx.who.rights and (member is None or not _is_oneself(ctx, member.id)):
         raise HubError(Kind.DENIED, "only an administrator handles the keys of others")
     if member is None:
         raise HubError(Kind.USER_UNKNOWN, user_name)
     return member
 
 
+def _is_oneself(ctx: Ctx, person_id: int) -> bool:
+    # With a temporary key one acts in a role: it must not make itself permanent through the person behind it.
+    return person_id == ctx.who.person_id and not ctx.who.role
+
+
 def _my_key(ctx: Ctx, rows: Rows, public_key: str) -> sql.Key:
     key = sql.find_key(rows, ctx.who.account_id, public_key)
-    if key is None or ("admin" not in ctx.who.rights and key.person_id != ctx.who.person_id):
+    if key is None or ("admin" not in ctx.who.rights and not _is_oneself(ctx, key.person_id)):
         raise HubError(Kind.KEY_UNKNOWN, public_key[:60])
     return key
 
@@ -217,6 +223,25 @@ def _project(ctx: Ctx, rows: Rows, project_id: str) -> tuple[bool, bool]:
     if known is None:
         raise HubError(Kind.UNKNOWN_PROJECT, project_id)
     return known
+
+
+async def set_networks(ctx: Ctx, *, login: str | None, api: str | None) -> None:
+    """From where the account's people may log in, and call the API; None leaves one as it is, "" is anywhere.
+
+    Raises DENIED, and BAD_PARAM for what is no network, or for API networks without the caller's own address: the call
+    would be the account's last one.
+    """
+    _need_admin(ctx)
+    kept = [None if text is None else ",".join(str(one) for one in networks.parse(text)) for text in (login, api)]
+    if kept[1] and not networks.contains(kept[1], ctx.address):
+        raise HubError(Kind.BAD_PARAM, f"APINetworkMask: it leaves out {ctx.address}, where you call from")
+
+    def change(rows: Rows) -> None:
+        before = people_sql.networks(rows, ctx.who.account_id)
+        login_now, api_now = (old if new is None else new for new, old in zip(kept, before, strict=True))
+        people_sql.set_networks(rows, ctx.who.account_id, login=login_now, api=api_now)
+
+    await ctx.hub.db.write(change)
 
 
 def _need_admin(ctx: Ctx) -> None:

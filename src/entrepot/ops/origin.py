@@ -1,10 +1,10 @@
 """Where a request came from and under which URL the client sees the hub; proxies are believed only when configured."""
 
-import ipaddress
 import re
 from typing import Any
 
 from entrepot.config import Settings
+from entrepot.model import networks
 
 _HOST = re.compile(r"[A-Za-z0-9.\-_\[\]:]{1,255}")
 
@@ -15,7 +15,7 @@ class Origin:
     def __init__(self, settings: Settings) -> None:
         self._public = settings.public_url.rstrip("/")
         self._fallback = f"{settings.host}:{settings.port}"
-        self._proxies = [ipaddress.ip_network(one, strict=False) for one in settings.trusted_proxies.split()]
+        self._proxies = settings.trusted_proxies
 
     def of(self, scope: dict[str, Any], headers: dict[bytes, bytes]) -> tuple[str, str]:
         """(base URL without a slash at its end, client address)."""
@@ -33,8 +33,4 @@ class Origin:
         return f"{scheme}://{host if _HOST.fullmatch(host) else self._fallback}", address
 
     def _is_trusted(self, address: str) -> bool:
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self._proxies)
+        return networks.contains(self._proxies, address)

@@ -7,9 +7,13 @@ import string
 from dataclasses import dataclass
 
 from entrepot.errors import HubError, Kind
+from entrepot.model import networks, policy
+from entrepot.model.policy import Attached
 from entrepot.ops.context import RIGHTS, Hub, Who
 from entrepot.store.db import Rows
 from entrepot.store.sql import people as sql
+from entrepot.store.sql import policies as policies_sql
+from entrepot.store.sql.policies import Attachment
 
 PASSWORD_LENGTH = 8
 WAITING = 500
@@ -29,10 +33,28 @@ class Secrets:
     project_id: str
 
 
-def who(person: sql.Person) -> Who:
-    """A person row as a caller. The main user holds every right of its account."""
-    rights = frozenset(RIGHTS) if person.is_main else frozenset(person.rights.split())
-    return Who(person.id, person.account_id, person.email, bool(person.is_main), rights)
+def who(rows: Rows, person: sql.Person) -> Who:
+    """A person row as a caller. The main user holds every right of its account, whatever policies say."""
+    if person.is_main:
+        return Who(person.id, person.account_id, person.email, is_main=True, rights=frozenset(RIGHTS))
+    held = policies_of(policies_sql.attached(rows, f"user {person.id}"))
+    return Who(person.id, person.account_id, person.email, rights=frozenset(person.rights.split()), policies=held)
+
+
+def policies_of(attachments: list[Attachment]) -> tuple[Attached, ...]:
+    """What somebody's attached policies say."""
+    return tuple(
+        Attached(policy.parse(one.document or policy.SYSTEM[one.urn].document), one.project_id)
+        for one in attachments
+        if one.document is not None or one.urn in policy.SYSTEM
+    )
+
+
+def check_login_network(person: sql.Person, login: str, address: str) -> None:
+    """Raise IP_REJECTED where the account does not log in (with a password), or call (with a key), from an address."""
+    allowed = person.login_networks if "@" in login else person.api_networks
+    if allowed and not networks.contains(allowed, address):
+        raise HubError(Kind.IP_REJECTED, f"{address} is not in the account's networks")
 
 
 def new_secret(length: int) -> str:
@@ -128,12 +150,14 @@ async def list_users(hub: Hub) -> list[sql.Person]:
 
 async def operator(hub: Hub, email: str | None = None) -> Who:
     """The person an operator on the spot acts as: the given one, else the first account's main user."""
-    if email is None:
-        person = await hub.db.read(sql.first_main)
+
+    def find(rows: Rows) -> Who:
+        person = sql.first_main(rows) if email is None else _known(sql.by_email(rows, email), email)
         if person is None:
             raise HubError(Kind.NOT_INITIALISED, "it has no account; run `entrepot init`")
-        return who(person)
-    return who(_known(await hub.db.read(sql.by_email, email), email))
+        return who(rows, person)
+
+    return await hub.db.read(find)
 
 
 async def set_password(hub: Hub, email: str, password: str, *, registry: bool) -> None:
@@ -180,17 +204,19 @@ async def delete_key(hub: Hub, public_key: str) -> None:
         raise HubError(Kind.KEY_UNKNOWN, public_key)
 
 
-async def login(hub: Hub, name: str, secret: str) -> Who:
+async def login(hub: Hub, name: str, secret: str, address: str) -> Who:
     """The person behind a registry login; raises UNAUTHORIZED without telling what was wrong.
 
-    ``name`` is an e-mail (with the console or the registry password) or a public key (with its private key).
+    ``name`` is an e-mail (with the console or the registry password) or a public key (with its private key). Raises
+    IP_REJECTED, to those who know the secret, where the account's networks do not hold the address.
     """
     if len(name) > 256 or len(secret) > 1024:
         raise HubError(Kind.UNAUTHORIZED, "name or password is wrong")
     person = await _by_password(hub, name, secret) if "@" in name else await _by_key(hub, name, secret)
     if person is None or not person.is_active:
         raise HubError(Kind.UNAUTHORIZED, "name or password is wrong")
-    return who(person)
+    check_login_network(person, name, address)
+    return await hub.db.read(who, person)
 
 
 async def _by_password(hub: Hub, email: str, password: str) -> sql.Person | None:
@@ -250,4 +276,4 @@ async def named(hub: Hub, login: str) -> Who | None:
     else:
         found = await hub.db.read(sql.by_key, login)
         person = found[0] if found else None
-    return who(person) if person else None
+    return await hub.db.read(who, person) if person else None

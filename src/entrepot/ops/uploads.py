@@ -12,7 +12,7 @@ from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.model.digest import Digest
 from entrepot.model.names import Repository
-from entrepot.ops import audit
+from entrepot.ops import audit, quotas
 from entrepot.ops.context import Ctx, Hub
 from entrepot.store.blobs import Broken
 from entrepot.store.db import Rows
@@ -45,6 +45,11 @@ async def begin(ctx: Ctx, bucket_id: int, image: str, algorithm: str = "sha256")
 
     await ctx.hub.db.note(add)
     return session
+
+
+async def check_room(ctx: Ctx, bucket_id: int, size: int) -> None:
+    """Refuse an upload whose bytes the bucket's quotas leave no room for; raises QUOTA_EXCEEDED."""
+    await ctx.hub.db.read(quotas.check_room, ctx.hub.settings, bucket_id, size)
 
 
 async def find(ctx: Ctx, image_id: int | None, session: str) -> Upload:
@@ -141,27 +146,46 @@ async def whole(ctx: Ctx, bucket_id: int, image: str, digest: Digest, body: Body
 async def _publish(ctx: Ctx, session: str, image_id: int, size: int, digest: Digest) -> None:
     hub = ctx.hub
     is_known = await hub.db.read(sql.key_of, str(digest)) is not None
-    if is_known and await hub.db.write(_link_known, session, image_id, str(digest), ctx.now):
-        await hub.blobs.drop_upload(session)
-        return
+    try:
+        if is_known and await hub.db.write(_link_known, ctx, session, image_id, str(digest)):
+            await hub.blobs.drop_upload(session)
+            return
+    except HubError as fault:
+        await _forget_refused(hub, session, fault)
+        raise
     key = await hub.blobs.commit(session, size, digest.algorithm, digest.hex)
 
-    def add(rows: Rows) -> str:
+    def add(rows: Rows) -> tuple[str, list[str]]:
         blob_id, kept = sql.keep(rows, digest=str(digest), size=size, key=key, now=ctx.now)
-        sql.link(rows, image_id, blob_id, ctx.now)
+        warnings = quotas.check_bytes(rows, hub.settings, sql.link(rows, image_id, blob_id, ctx.now))
         sql.end_upload(rows, session)
-        return kept
+        return kept, warnings
 
-    kept = await hub.db.write(add)
+    try:
+        kept, warnings = await hub.db.write(add)
+    except HubError as fault:
+        if await _forget_refused(hub, session, fault):
+            await hub.blobs.delete(key)
+        raise
+    quotas.warn(ctx, warnings)
     if kept != key:
         await hub.blobs.delete(key)
 
 
-def _link_known(rows: Rows, session: str, image_id: int, digest: str, now: int) -> bool:
+async def _forget_refused(hub: Hub, session: str, fault: HubError) -> bool:
+    """After a refusal for good, no row knows the bytes: they and their session must not stay."""
+    if fault.kind is not Kind.QUOTA_EXCEEDED:
+        return False
+    await hub.db.note(sql.end_upload, session)
+    await hub.blobs.drop_upload(session)
+    return True
+
+
+def _link_known(rows: Rows, ctx: Ctx, session: str, image_id: int, digest: str) -> bool:
     known = sql.key_of(rows, digest)
     if known is None:
         return False
-    sql.link(rows, image_id, known[0], now)
+    quotas.check_bytes(rows, ctx.hub.settings, sql.link(rows, image_id, known[0], ctx.now))
     sql.end_upload(rows, session)
     return True
 
@@ -187,7 +211,8 @@ async def mount(ctx: Ctx, bucket_id: int, image: str, digest: Digest, source: tu
             blob_id = sql.readable(rows, str(digest), account_id)
         if blob_id is None:
             return False
-        sql.link(rows, buckets_sql.image_for_push(rows, bucket_id, image, ctx.now), blob_id, ctx.now)
+        usage = sql.link(rows, buckets_sql.image_for_push(rows, bucket_id, image, ctx.now), blob_id, ctx.now)
+        quotas.check_bytes(rows, ctx.hub.settings, usage)
         return True
 
     return await ctx.hub.db.write(adopt)

@@ -17,7 +17,7 @@ from entrepot.ops.context import NOBODY, Ctx, Hub
 from entrepot.ops.origin import Origin
 from entrepot.registry import blobs, lists, manifests, token, uploads
 from entrepot.registry.token import basic
-from entrepot.registry.wire import Answer, Call, Receive, Send, render
+from entrepot.registry.wire import Answer, Call, Receive, Send, render, warning
 from entrepot.store.blobs import Broken
 
 Handler = Callable[[Call], Awaitable[Answer]]
@@ -85,6 +85,7 @@ class RegistryDoor:
         headers = dict(scope["headers"])
         base_url, address = self._origin.of(scope, headers)
         challenge = ""
+        call: Call | None = None
         try:
             route, name, reference = match(scope["path"])
             call = Call(
@@ -105,11 +106,9 @@ class RegistryDoor:
                 raise HubError(Kind.UNSUPPORTED, f"{method} here; allowed are {', '.join(route.methods)}")
             if route is not TOKEN and (authorization := headers.get(b"authorization")):
                 challenge = _challenge(call, route, error="invalid_token")
-                call.holder = await _authenticate(self._hub, authorization)
+                call.holder = await _authenticate(call, authorization)
                 call.ctx.who = call.holder.who
-                challenge = _challenge(
-                    call, route, error="insufficient_scope" if call.holder.scopes is not None else ""
-                )
+                challenge = _challenge(call, route, error="" if call.holder.is_login else "insufficient_scope")
             answer = await handler(call)
         except HubError as fault:
             answer = render(fault, challenge)
@@ -119,18 +118,22 @@ class RegistryDoor:
             reference_id = self._hub.new_id()
             log.exception("request failed", method=method, path=scope["path"], error_id=reference_id)
             answer = render(HubError(Kind.INTERNAL, f"report error {reference_id} to the operator"), "")
+        if call is not None:
+            answer.headers += [(b"warning", warning(text)) for text in call.ctx.warnings]
         answer.headers.append((b"docker-distribution-api-version", b"registry/2.0"))
         answer.headers.append((b"x-content-type-options", b"nosniff"))
         await answer.send(send, head=method == "HEAD")
 
 
-async def _authenticate(hub: Hub, header: bytes) -> Pass:
-    """The pass behind an Authorization header; raises UNAUTHORIZED."""
+async def _authenticate(call: Call, header: bytes) -> Pass:
+    """The pass behind an Authorization header; raises UNAUTHORIZED, IP_REJECTED."""
+    hub = call.ctx.hub
     scheme, _, value = header.decode("latin-1").strip().partition(" ")
     if scheme.lower() == "bearer":
         return access.verify(hub, value.strip())
     if scheme.lower() == "basic":
-        return Pass(await people.login(hub, *basic(value)))
+        who = await people.login(hub, *basic(value), call.ctx.address)
+        return await hub.db.read(access.log_in, who, call.name)
     raise HubError(Kind.UNAUTHORIZED, "use Basic or Bearer")
 
 

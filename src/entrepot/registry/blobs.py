@@ -15,8 +15,8 @@ async def get(call: Call) -> Answer:
     """GET and HEAD: the whole blob, or one range of it (RFC 9110, section 14)."""
     digest = str(digests.parse(call.reference))
     found = await call.ctx.hub.db.read(sql.locate, *call.repository, digest)
-    if found is None or not access.allows(call.holder, call.name, "pull", found.bucket):
-        raise access.refuse(call.holder, call.name, "pull", found.bucket if found else None)
+    access.require(call.ctx, call.holder, call.name, "pull", found.bucket if found else None)
+    assert found is not None
     if found.size is None or found.key is None:
         raise HubError(Kind.BLOB_UNKNOWN, digest)
     etag = f'"{digest}"'.encode()
@@ -25,7 +25,7 @@ async def get(call: Call) -> Answer:
         (b"docker-content-digest", digest.encode()),
         (b"etag", etag),
         (b"accept-ranges", b"bytes"),
-        (b"cache-control", b"max-age=31536000" if found.bucket[2] else b"private, max-age=31536000"),
+        (b"cache-control", b"max-age=31536000" if found.bucket.is_public else b"private, max-age=31536000"),
     ]
     if call.headers.get(b"if-none-match") == etag:
         return Answer(304, headers)
@@ -77,7 +77,7 @@ async def delete(call: Call) -> Answer:
     """DELETE: take the blob out of this image."""
     digest = digests.parse(call.reference)
     found = await call.ctx.hub.db.read(sql.locate, *call.repository, str(digest))
-    if found is None or not access.allows(call.holder, call.name, "delete", found.bucket):
-        raise access.refuse(call.holder, call.name, "delete", found.bucket if found else None)
+    access.require(call.ctx, call.holder, call.name, "delete", found.bucket if found else None)
+    assert found is not None
     await uploads.delete_blob(call.ctx, call.repository, found.image_id, digest)
     return Answer(202)

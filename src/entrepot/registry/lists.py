@@ -40,8 +40,8 @@ async def tags(call: Call) -> Answer:
     """Tag names in byte order."""
     limit, last = _page(call, TAG_PAGE)
     found = await call.ctx.hub.db.read(blobs_sql.locate_image, *call.repository)
-    if found is None or not access.allows(call.holder, call.name, "pull", found[0]):
-        raise access.refuse(call.holder, call.name, "pull", found[0] if found else None)
+    access.require(call.ctx, call.holder, call.name, "pull", found[0] if found else None)
+    assert found is not None
     if found[1] is None:
         raise HubError(Kind.NAME_UNKNOWN, f"no image {call.name}")
     listed = await call.ctx.hub.db.read(sql.tags, found[1], last, limit + 1) if limit else []
@@ -55,7 +55,7 @@ async def tags(call: Call) -> Answer:
 async def catalog(call: Call) -> Answer:
     """Repositories that the caller may read, in byte order of bucket, then image."""
     holder = call.holder
-    if holder.who.is_anonymous or (holder.scopes is not None and not holder.catalog):
+    if holder.who.is_anonymous or not holder.catalog:
         raise HubError(Kind.UNAUTHORIZED, "registry:catalog:*")
     limit, last = _page(call, CATALOG_PAGE)
     bucket, _, image = last.partition("/")
@@ -64,7 +64,7 @@ async def catalog(call: Call) -> Answer:
         listed = await call.ctx.hub.db.read(
             buckets_sql.catalog,
             account_id=holder.who.account_id,
-            may_pull="pull" in holder.who.rights,
+            may_pull="pull" in holder.wide,
             after=(bucket, image),
             limit=limit + 1,
         )
@@ -81,8 +81,8 @@ async def referrers(call: Call) -> Answer:
     query = call.query() if call.raw_query else {}
     wanted = query.get("artifactType", [None])[0] or None
     located = await call.ctx.hub.db.read(blobs_sql.locate_image, *call.repository)
-    if located is None or not access.allows(call.holder, call.name, "pull", located[0]):
-        raise access.refuse(call.holder, call.name, "pull", located[0] if located else None)
+    access.require(call.ctx, call.holder, call.name, "pull", located[0] if located else None)
+    assert located is not None
     found = []
     if located[1] is not None:
         found = await call.ctx.hub.db.read(

@@ -21,8 +21,8 @@ async def get(call: Call) -> Answer:
     """GET and HEAD: the bytes as pushed, under the type they were pushed with. One statement."""
     reference = _reference(call.reference)
     found = await call.ctx.hub.db.read(sql.locate, *call.repository, reference, content=call.method == "GET")
-    if found is None or not access.allows(call.holder, call.name, "pull", found.bucket):
-        raise access.refuse(call.holder, call.name, "pull", found.bucket if found else None)
+    access.require(call.ctx, call.holder, call.name, "pull", found.bucket if found else None)
+    assert found is not None
     if found.digest is None:
         if found.image_id is None:
             raise HubError(Kind.NAME_UNKNOWN, f"no image {call.name}")
@@ -44,8 +44,8 @@ async def get(call: Call) -> Answer:
 async def put(call: Call) -> Answer:
     """PUT by tag, or by digest with any number of ``?tag=`` up to TAGS."""
     located = await call.ctx.hub.db.read(blobs_sql.locate_image, *call.repository)
-    if located is None or not access.allows(call.holder, call.name, "push", located[0]):
-        raise access.refuse(call.holder, call.name, "push", located[0] if located else None)
+    access.require(call.ctx, call.holder, call.name, "push", located[0] if located else None)
+    assert located is not None
     reference = _reference(call.reference)
     query_tags = call.query().get("tag", []) if call.raw_query else []
     if len(query_tags) > TAGS:
@@ -59,7 +59,7 @@ async def put(call: Call) -> Answer:
     content_type = call.headers.get(b"content-type", b"").decode("latin-1")
     tags = extra if by_digest else [reference, *extra]
     manifest = await manifests.put(
-        call.ctx, located[0][0], call.repository, digest, content, content_type, list(dict.fromkeys(tags))
+        call.ctx, located[0].id, call.repository, digest, content, content_type, list(dict.fromkeys(tags))
     )
     headers = [location(call, "manifests", digest), (b"docker-content-digest", digest.encode())]
     if manifest.subject:
@@ -71,7 +71,7 @@ async def put(call: Call) -> Answer:
 async def delete(call: Call) -> Answer:
     """DELETE a tag (only it), or a manifest by digest with its tags."""
     located = await call.ctx.hub.db.read(blobs_sql.locate_image, *call.repository)
-    if located is None or not access.allows(call.holder, call.name, "delete", located[0]):
-        raise access.refuse(call.holder, call.name, "delete", located[0] if located else None)
+    access.require(call.ctx, call.holder, call.name, "delete", located[0] if located else None)
+    assert located is not None
     await manifests.delete(call.ctx, call.repository, located[1], _reference(call.reference))
     return Answer(202)

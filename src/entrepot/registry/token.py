@@ -43,7 +43,7 @@ async def post(call: Call) -> Answer:
         login = form.get("username", "")
         who = await _login(call, login, form.get("password", ""))
     elif grant == "refresh_token":
-        who, login = await access.refresh(hub, form.get("refresh_token", ""))
+        who, login = await access.refresh(hub, form.get("refresh_token", ""), call.ctx.address)
     else:
         raise HubError(Kind.BAD_REQUEST, "grant_type must be password or refresh_token")
     offline = form.get("access_type") == "offline" or grant == "refresh_token"
@@ -54,7 +54,7 @@ async def _login(call: Call, login: str, secret: str) -> Who:
     """The person; a line in the audit trail of their account, also when the secret was wrong."""
     hub = call.ctx.hub
     try:
-        who = await people.login(hub, login, secret)
+        who = await people.login(hub, login, secret, call.ctx.address)
     except HubError as fault:
         if fault.kind is Kind.UNAUTHORIZED and (known := await people.named(hub, login)) is not None:
             await audit.record(call.ctx, "Login", login, fault.kind.row.ret_code, known)

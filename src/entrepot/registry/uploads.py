@@ -6,7 +6,6 @@ from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.model import names
 from entrepot.ops import access, uploads
-from entrepot.ops.access import Pass
 from entrepot.registry.wire import Answer, Call, Headers, location
 from entrepot.store.blobs import Broken
 from entrepot.store.sql import blobs as sql
@@ -24,7 +23,8 @@ async def start(call: Call) -> Answer:
         digest = digests.parse(query["mount"][0])
         if await uploads.mount(ctx, bucket_id, image, digest, await _source(call, query.get("from", [""])[0])):
             return _created(call, str(digest))
-    elif "digest" in query:
+    await uploads.check_room(ctx, bucket_id, call.length() or 0)
+    if "digest" in query and "mount" not in query:
         digest = digests.parse(query["digest"][0])
         try:
             await uploads.whole(ctx, bucket_id, image, digest, call.body())
@@ -43,17 +43,15 @@ async def _source(call: Call, text: str) -> tuple[int, int | None]:
     """
     holder = call.holder
     if not text:
-        return (holder.who.account_id if "pull" in holder.who.rights else 0), None
+        return (holder.who.account_id if "pull" in holder.wide else 0), None
     try:
         repository = names.repository(text)
     except HubError:
         return 0, 0
     found = await call.ctx.hub.db.read(sql.locate_image, *repository)
-    # Clients ask a token for the target only; it tells what its holder may pull in the own account as well.
     if found is None or found[1] is None:
         return 0, 0
-    readable = access.allows(holder, text, "pull", found[0]) or access.allows(Pass(holder.who), text, "pull", found[0])
-    return 0, found[1] if readable else 0
+    return 0, found[1] if await access.may_mount_from(call.ctx, holder, text, found[0]) else 0
 
 
 async def patch(call: Call) -> Answer:
@@ -115,9 +113,9 @@ async def cancel(call: Call) -> Answer:
 async def _writable(call: Call) -> tuple[int, int | None]:
     """(bucket id, image id or None) of a repository that the caller may push to; raises what refuses it."""
     found = await call.ctx.hub.db.read(sql.locate_image, *call.repository)
-    if found is None or not access.allows(call.holder, call.name, "push", found[0]):
-        raise access.refuse(call.holder, call.name, "push", found[0] if found else None)
-    return found[0][0], found[1]
+    access.require(call.ctx, call.holder, call.name, "push", found[0] if found else None)
+    assert found is not None
+    return found[0].id, found[1]
 
 
 async def _session(call: Call) -> Upload:

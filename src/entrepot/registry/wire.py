@@ -126,6 +126,12 @@ def link(path: str, **query: str) -> tuple[bytes, bytes]:
     return b"link", f'<{path}?{text}>; rel="next"'.encode("ascii")
 
 
+def warning(text: str) -> bytes:
+    """A Warning header's value (OCI distribution-spec, "Warnings"): code 299, no agent, quoted text."""
+    plain = text.encode("ascii", "replace").decode().replace("\\", "/").replace('"', "'")
+    return f'299 - "{plain}"'.encode()
+
+
 def render(fault: HubError, challenge: str, headers: Headers | None = None) -> Answer:
     """The one renderer of this door: OCI error JSON, and the challenge on 401."""
     row = fault.kind.row

@@ -3,32 +3,34 @@
 from typing import NamedTuple
 
 from entrepot.store.db import Rows
+from entrepot.store.sql.buckets import PLACE, Place
+from entrepot.store.sql.usage import Usage, hold, release
 
 
 class Found(NamedTuple):
     """A bucket as a request sees it, and what was looked for inside it (None: not there)."""
 
-    bucket: tuple[int, int, int]
+    bucket: Place
     image_id: int | None
     size: int | None
     key: str | None
 
 
-def locate_image(rows: Rows, bucket: str, image: str) -> tuple[tuple[int, int, int], int | None] | None:
-    """((bucket id, account, public), image id or None); None without the bucket."""
+def locate_image(rows: Rows, bucket: str, image: str) -> tuple[Place, int | None] | None:
+    """(the bucket, image id or None); None without the bucket."""
     row = rows.one(
-        "SELECT b.id, b.account_id, b.is_public, i.id FROM bucket b"
+        f"SELECT {PLACE}, i.id FROM bucket b"
         " LEFT JOIN image i ON i.bucket_id = b.id AND i.name = :image WHERE b.name = :bucket",
         bucket=bucket,
         image=image,
     )
-    return ((row[0], row[1], row[2]), row[3]) if row else None
+    return (Place(*row[:5]), row[5]) if row else None
 
 
 def locate(rows: Rows, bucket: str, image: str, digest: str) -> Found | None:
     """A blob through its link in an image; None without the bucket."""
     row = rows.one(
-        "SELECT b.id, b.account_id, b.is_public, i.id,"
+        f"SELECT {PLACE}, i.id,"
         " CASE WHEN l.blob_id IS NULL THEN NULL ELSE o.size END, o.storage_key"
         " FROM bucket b"
         " LEFT JOIN image i ON i.bucket_id = b.id AND i.name = :image"
@@ -39,7 +41,7 @@ def locate(rows: Rows, bucket: str, image: str, digest: str) -> Found | None:
         image=image,
         digest=digest,
     )
-    return Found((row[0], row[1], row[2]), row[3], row[4], row[5]) if row else None
+    return Found(Place(*row[:5]), row[5], row[6], row[7]) if row else None
 
 
 def key_of(rows: Rows, digest: str) -> tuple[int, str] | None:
@@ -62,16 +64,19 @@ def keep(rows: Rows, *, digest: str, size: int, key: str, now: int) -> tuple[int
     return row[0], row[1]
 
 
-def link(rows: Rows, image_id: int, blob_id: int, now: int) -> None:
-    """Make a blob visible in an image."""
-    rows.run(
+def link(rows: Rows, image_id: int, blob_id: int, now: int) -> Usage | None:
+    """Make a blob visible in an image; what its bucket and project hold then, None when nothing was added."""
+    added = rows.run(
         "INSERT INTO image_blob (image_id, blob_id, created_at) VALUES (:image, :blob, :now)"
         " ON CONFLICT (image_id, blob_id) DO NOTHING",
         image=image_id,
         blob=blob_id,
         now=now,
     )
+    if not added:
+        return None
     _arrive(rows, image_id, blob_id)
+    return hold(rows, image_id, blob_id)
 
 
 def _arrive(rows: Rows, image_id: int, blob_id: int) -> None:
@@ -109,11 +114,15 @@ def linked(rows: Rows, image_id: int, digest: str) -> int | None:
 
 
 def readable(rows: Rows, digest: str, account_id: int) -> int | None:
-    """A blob's id when an image of a public bucket, or of a bucket of the account (0: none), links it."""
+    """A blob's id when an image of a public bucket, or of a bucket of the account (0: none), links it.
+
+    Buckets that are closed to some networks are left out: the caller may be in one of those.
+    """
     row = rows.one(
         "SELECT o.id FROM blob o WHERE o.digest = :digest AND EXISTS ("
         " SELECT 1 FROM image_blob l JOIN image i ON i.id = l.image_id JOIN bucket b ON b.id = i.bucket_id"
-        " WHERE l.blob_id = o.id AND (b.is_public = 1 OR b.account_id = :account))",
+        " WHERE l.blob_id = o.id AND (b.is_public = 1 OR (b.account_id = :account AND b.is_outside = 1))"
+        " AND b.networks = '')",
         digest=digest,
         account=account_id,
     )
@@ -135,7 +144,8 @@ def is_used(rows: Rows, image_id: int, blob_id: int) -> bool:
 
 def unlink(rows: Rows, image_id: int, blob_id: int) -> None:
     """Take a blob out of an image."""
-    rows.run("DELETE FROM image_blob WHERE image_id = :image AND blob_id = :blob", image=image_id, blob=blob_id)
+    if rows.run("DELETE FROM image_blob WHERE image_id = :image AND blob_id = :blob", image=image_id, blob=blob_id):
+        release(rows, image_id, blob_id)
 
 
 class Upload(NamedTuple):

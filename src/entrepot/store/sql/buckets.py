@@ -5,8 +5,22 @@ from typing import NamedTuple
 from entrepot.store.db import Rows
 
 
+class Place(NamedTuple):
+    """A bucket as a registry request meets it: whose it is, and who is let near it."""
+
+    id: int
+    account_id: int
+    is_public: int
+    is_outside: int
+    networks: str
+
+
+PLACE = "b.id, b.account_id, b.is_public, b.is_outside, b.networks"
+"""The columns of a Place, of the table ``bucket b``."""
+
+
 class Bucket(NamedTuple):
-    """What access needs to know of a bucket."""
+    """A row of ``bucket``."""
 
     id: int
     name: str
@@ -16,15 +30,38 @@ class Bucket(NamedTuple):
     is_public: int
     image_count: int
     created_at: int
+    bytes: int
+    is_outside: int
+    networks: str
+
+    @property
+    def place(self) -> Place:
+        """What a registry request needs of it."""
+        return Place(self.id, self.account_id, self.is_public, self.is_outside, self.networks)
 
 
-_BUCKET = "SELECT id, name, account_id, project_id, region, is_public, image_count, created_at FROM bucket"
+_BUCKET = (
+    "SELECT id, name, account_id, project_id, region, is_public, image_count, created_at, bytes, is_outside, networks"
+    " FROM bucket"
+)
 
 
 def by_name(rows: Rows, name: str) -> Bucket | None:
     """The bucket with this name."""
     row = rows.one(f"{_BUCKET} WHERE name = :name", name=name)
     return Bucket(*row) if row else None
+
+
+def by_id(rows: Rows, bucket_id: int) -> Bucket | None:
+    """The bucket with this id."""
+    row = rows.one(f"{_BUCKET} WHERE id = :id", id=bucket_id)
+    return Bucket(*row) if row else None
+
+
+def project_of(rows: Rows, bucket_id: int) -> str:
+    """The project of a bucket; "" without the bucket."""
+    row = rows.one("SELECT project_id FROM bucket WHERE id = :id", id=bucket_id)
+    return str(row[0]) if row else ""
 
 
 def everything(rows: Rows) -> list[Bucket]:
@@ -65,14 +102,22 @@ def add(
 
 def count(rows: Rows, account_id: int, project_id: str, region: str, *, is_public: bool, step: int) -> None:
     """Keep the counts of every scope that a bucket belongs to."""
+    count_in(rows, ["all", f"account {account_id}", f"project {project_id}"], region, is_public=is_public, step=step)
+
+
+def count_in(rows: Rows, scopes: list[str], region: str, *, is_public: bool, step: int) -> None:
+    """Keep the counts of some scopes."""
     rows.run_many(
         "INSERT INTO bucket_count (scope, region, is_public, buckets) VALUES (:scope, :region, :public, :step)"
         " ON CONFLICT (scope, region, is_public) DO UPDATE SET buckets = bucket_count.buckets + excluded.buckets",
-        [
-            {"scope": scope, "region": region, "public": int(is_public), "step": step}
-            for scope in ("all", f"account {account_id}", f"project {project_id}")
-        ],
+        [{"scope": scope, "region": region, "public": int(is_public), "step": step} for scope in scopes],
     )
+
+
+def counted(rows: Rows, scope: str) -> int:
+    """How many buckets a scope holds in all regions."""
+    row = rows.one("SELECT COALESCE(SUM(buckets), 0) FROM bucket_count WHERE scope = :scope", scope=scope)
+    return int(row[0]) if row else 0
 
 
 def delete(rows: Rows, bucket: Bucket) -> None:
@@ -80,6 +125,12 @@ def delete(rows: Rows, bucket: Bucket) -> None:
     bucket_id = bucket.id
     count(rows, bucket.account_id, bucket.project_id, bucket.region, is_public=bool(bucket.is_public), step=-1)
     images = "(SELECT id FROM image WHERE bucket_id = :id)"
+    for (account_id,) in rows.all("SELECT account_id FROM bucket_grant WHERE bucket_id = :id", id=bucket_id):
+        count_in(rows, [f"granted {account_id}"], bucket.region, is_public=bool(bucket.is_public), step=-1)
+    rows.run("DELETE FROM bucket_grant WHERE bucket_id = :id", id=bucket_id)
+    rows.run("UPDATE project SET bytes = bytes - :bytes WHERE id = :id", bytes=bucket.bytes, id=bucket.project_id)
+    rows.run("DELETE FROM quota WHERE scope = :scope", scope=f"bucket {bucket_id}")
+    rows.run("DELETE FROM bucket_blob WHERE bucket_id = :id", id=bucket_id)
     rows.run(f"DELETE FROM upload WHERE image_id IN {images}", id=bucket_id)
     rows.run(f"DELETE FROM image_blob WHERE image_id IN {images}", id=bucket_id)
     rows.run("DELETE FROM image WHERE bucket_id = :id", id=bucket_id)
@@ -130,3 +181,14 @@ def catalog(
             limit=limit,
         )
     ]
+
+
+def set_networks(rows: Rows, bucket_id: int, *, is_outside: bool, networks: str, now: int) -> None:
+    """From where the bucket may be used."""
+    rows.run(
+        "UPDATE bucket SET is_outside = :outside, networks = :networks, updated_at = :now WHERE id = :id",
+        outside=int(is_outside),
+        networks=networks,
+        now=now,
+        id=bucket_id,
+    )

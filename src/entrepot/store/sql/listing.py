@@ -1,6 +1,8 @@
 """What the management API lists. Each page is read through an index that is already in its order."""
 
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from entrepot.store.db import Rows
 
@@ -15,36 +17,58 @@ class BucketRow(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """A range of buckets that an index holds in order of name, and the sum of counts that tells how many they are."""
+    """A range of buckets that an index holds in order of name, and the sum of counts that tells how many they are.
 
-    where: str
+    ``names`` selects their names and ends in conditions, so that more can be added. ``params`` go into both.
+    """
+
+    names: str
     counts: str
+    params: Mapping[str, Any] = MappingProxyType({})
 
 
-# A whole list is one range, or two that do not overlap; each count is a row or two of bucket_count.
-_ACCOUNT = "SELECT COALESCE(SUM(buckets), 0) FROM bucket_count WHERE scope = :scope AND region = :region"
-_ALL_PUBLIC = (
-    "SELECT COALESCE(SUM(buckets), 0) FROM bucket_count WHERE scope = 'all' AND region = :region AND is_public = 1"
-)
-OWN = Scope("account_id = :account AND region = :region", f"({_ACCOUNT})")
-OWN_PRIVATE = Scope("account_id = :account AND is_public = 0 AND region = :region", f"({_ACCOUNT} AND is_public = 0)")
-PUBLIC = Scope("is_public = 1 AND region = :region", f"({_ALL_PUBLIC})")
+# A whole list is one range, or several that do not overlap; each count is a row or two of bucket_count.
+_SUM = "SELECT COALESCE(SUM(buckets), 0) FROM bucket_count WHERE region = :region"
+_ACCOUNT = f"{_SUM} AND scope = 'account ' || :account"
+_ALL_PUBLIC = f"{_SUM} AND scope = 'all' AND is_public = 1"
+_BUCKET = "SELECT name FROM bucket WHERE region = :region"
+OWN = Scope(f"{_BUCKET} AND account_id = :account", f"({_ACCOUNT})")
+OWN_PRIVATE = Scope(f"{_BUCKET} AND account_id = :account AND is_public = 0", f"({_ACCOUNT} AND is_public = 0)")
+PUBLIC = Scope(f"{_BUCKET} AND is_public = 1", f"({_ALL_PUBLIC})")
 SHARED = Scope(
-    "is_public = 1 AND region = :region AND account_id <> :account",
-    f"({_ALL_PUBLIC}) - ({_ACCOUNT} AND is_public = 1)",
+    f"{_BUCKET} AND is_public = 1 AND account_id <> :account", f"({_ALL_PUBLIC}) - ({_ACCOUNT} AND is_public = 1)"
+)
+GRANTED = Scope(
+    "SELECT name FROM bucket_grant WHERE account_id = :account AND is_public = 0 AND region = :region",
+    f"({_SUM} AND scope = 'granted ' || :account AND is_public = 0)",
 )
 _COLUMNS = "name, is_public, image_count, created_at"
+
+
+def in_projects(projects: Iterable[str], *, private_only: bool) -> tuple[Scope, ...]:
+    """The buckets of some projects, or only their private ones."""
+    only = " AND is_public = 0" if private_only else ""
+    return tuple(
+        Scope(
+            f"{_BUCKET} AND project_id = :project{place}{only}",
+            f"({_SUM} AND scope = 'project ' || :project{place}{only})",
+            {f"project{place}": project},
+        )
+        for place, project in enumerate(sorted(projects))
+    )
 
 
 def buckets(
     rows: Rows, *, account_id: int, region: str, name: str | None, scopes: tuple[Scope, ...], limit: int, offset: int
 ) -> tuple[int, list[BucketRow]]:
     """(how many match, one page by name) of what the scopes hold together."""
-    params = {"account": account_id, "region": region}
+    params: dict[str, Any] = {"account": account_id, "region": region}
+    for scope in scopes:
+        params |= scope.params
     if name is not None:
         return _named(rows, name, scopes, limit, offset, params)
     counted = " + ".join(scope.counts for scope in scopes)
-    row = rows.one(f"SELECT {counted}", scope=f"account {account_id}", **params)
+    row = rows.one(f"SELECT {counted}", **params)
     total = int(row[0]) if row else 0
     if not limit or offset >= total:
         return total, []
@@ -52,7 +76,7 @@ def buckets(
     size = min(limit, total - offset)
     from_end = offset > total // 2
     skip, order = (total - offset - size, "DESC") if from_end else (offset, "ASC")
-    union = " UNION ALL ".join(f"SELECT name FROM bucket WHERE {scope.where}" for scope in scopes)
+    union = " UNION ALL ".join(scope.names for scope in scopes)
     page = rows.all(
         f"SELECT {_COLUMNS} FROM bucket WHERE name IN"
         f" (SELECT name FROM ({union}) AS seen ORDER BY name {order} LIMIT :size OFFSET :skip) ORDER BY name",
@@ -64,10 +88,10 @@ def buckets(
 
 
 def _named(
-    rows: Rows, name: str, scopes: tuple[Scope, ...], limit: int, offset: int, params: dict[str, object]
+    rows: Rows, name: str, scopes: tuple[Scope, ...], limit: int, offset: int, params: dict[str, Any]
 ) -> tuple[int, list[BucketRow]]:
     """At most one bucket: names are global."""
-    either = " OR ".join(f"({scope.where})" for scope in scopes)
+    either = " OR ".join(f"EXISTS ({scope.names} AND name = :name)" for scope in scopes)
     row = rows.one(f"SELECT {_COLUMNS} FROM bucket WHERE name = :name AND ({either})", name=name, **params)
     if row is None:
         return 0, []
@@ -111,17 +135,22 @@ def tags_of(rows: Rows, images: list[ImageRow], most: int) -> dict[int, list[tup
     return found
 
 
-def references(rows: Rows, account_id: int, region: str, most: int) -> list[str]:
-    """bucket/image:tag of an account's own buckets in a region, in order."""
+def references(
+    rows: Rows, account_id: int, region: str, most: int, projects: frozenset[str] | None = None
+) -> list[str]:
+    """bucket/image:tag of an account's own buckets in a region (or of some projects only), in order."""
+    named = {f"p{place}": project for place, project in enumerate(sorted(projects or ()))}
+    only = f" AND b.project_id IN ({', '.join(f':{name}' for name in named)})" if projects is not None else ""
     return [
         f"{bucket}/{image}:{tag}"
         for bucket, image, tag in rows.all(
             "SELECT b.name, i.name, t.name FROM bucket b JOIN image i ON i.bucket_id = b.id"
-            " JOIN tag t ON t.image_id = i.id WHERE b.account_id = :account AND b.region = :region"
+            f" JOIN tag t ON t.image_id = i.id WHERE b.account_id = :account AND b.region = :region{only}"
             " ORDER BY b.name, i.name, t.name LIMIT :most",
             account=account_id,
             region=region,
             most=most,
+            **named,
         )
     ]
 

@@ -4,12 +4,14 @@ from typing import NamedTuple
 
 from entrepot.model.manifest import Manifest
 from entrepot.store.db import Rows
+from entrepot.store.sql.buckets import PLACE, Place
+from entrepot.store.sql.usage import Usage, grow
 
 
 class Stored(NamedTuple):
     """A bucket as a request sees it, and a manifest inside it (``digest`` None: not there)."""
 
-    bucket: tuple[int, int, int]
+    bucket: Place
     image_id: int | None
     digest: str | None
     media_type: str
@@ -17,7 +19,7 @@ class Stored(NamedTuple):
     content: bytes
 
 
-_HEAD = "SELECT b.id, b.account_id, b.is_public, i.id, m.digest, m.media_type, m.size, "
+_HEAD = f"SELECT {PLACE}, i.id, m.digest, m.media_type, m.size, "
 _BY_TAG = (
     " FROM bucket b"
     " LEFT JOIN image i ON i.bucket_id = b.id AND i.name = :image"
@@ -41,7 +43,7 @@ _QUERIES = {
 def locate(rows: Rows, bucket: str, image: str, reference: str, *, content: bool) -> Stored | None:
     """A manifest by tag or digest, with or without its bytes, in one statement; None without the bucket."""
     row = rows.one(_QUERIES[":" in reference, content], bucket=bucket, image=image, reference=reference)
-    return Stored((row[0], row[1], row[2]), *row[3:]) if row else None
+    return Stored(Place(*row[:5]), *row[5:]) if row else None
 
 
 def find(rows: Rows, image_id: int, digest: str) -> int | None:
@@ -71,12 +73,15 @@ def blob_ids(rows: Rows, image_id: int, digests: tuple[str, ...]) -> dict[str, i
 
 def add(
     rows: Rows, image_id: int, digest: str, manifest: Manifest, content: bytes, blobs: dict[str, int], now: int
-) -> int:
-    """A manifest with its references; its id, the old one's when the image holds the same bytes already."""
+) -> tuple[int, Usage | None]:
+    """A manifest with its references: its id, and what bucket and project hold now.
+
+    When the image holds the same bytes already, the old one's id and None.
+    """
     known = find(rows, image_id, digest)
     if known is not None:
         rows.run("UPDATE manifest SET media_type = :type WHERE id = :id", type=manifest.media_type, id=known)
-        return known
+        return known, None
     row = rows.one(
         "INSERT INTO manifest (image_id, digest, media_type, artifact_type, subject, size, created_at, content)"
         " VALUES (:image, :digest, :type, :artifact, :subject, :size, :now, :content) RETURNING id",
@@ -108,7 +113,7 @@ def add(
             [{"manifest": manifest_id, "child": child} for child in manifest.children],
         )
     _count(rows, image_id, 1, now)
-    return manifest_id
+    return manifest_id, grow(rows, image_id, len(content))
 
 
 def _count(rows: Rows, image_id: int, step: int, now: int) -> None:
@@ -130,8 +135,8 @@ def _count(rows: Rows, image_id: int, step: int, now: int) -> None:
         )
 
 
-def set_tag(rows: Rows, image_id: int, name: str, manifest_id: int, now: int) -> None:
-    """Point a tag at a manifest."""
+def set_tag(rows: Rows, image_id: int, name: str, manifest_id: int, now: int) -> int | None:
+    """Point a tag at a manifest; how many tags the image has when this one is new, else None."""
     moved = rows.run(
         "UPDATE tag SET manifest_id = :manifest, updated_at = :now WHERE image_id = :image AND name = :name",
         image=image_id,
@@ -148,13 +153,15 @@ def set_tag(rows: Rows, image_id: int, name: str, manifest_id: int, now: int) ->
             manifest=manifest_id,
             now=now,
         )
-    rows.run(
-        "UPDATE image SET tag_count = tag_count + :step, latest_tag = :name, updated_at = :now WHERE id = :id",
+    row = rows.one(
+        "UPDATE image SET tag_count = tag_count + :step, latest_tag = :name, updated_at = :now WHERE id = :id"
+        " RETURNING tag_count",
         step=0 if moved else 1,
         name=name,
         now=now,
         id=image_id,
     )
+    return None if moved or row is None else int(row[0])
 
 
 def delete_tag(rows: Rows, image_id: int, name: str, now: int) -> bool:
@@ -183,6 +190,8 @@ def delete_all(rows: Rows, image_id: int, now: int) -> bool:
     if row is None or row[0] == 0:
         return False
     manifests = "(SELECT id FROM manifest WHERE image_id = :id)"
+    held = rows.one("SELECT COALESCE(SUM(size), 0) FROM manifest WHERE image_id = :id", id=image_id)
+    grow(rows, image_id, -int(held[0]) if held else 0)
     rows.run("DELETE FROM tag WHERE image_id = :id", id=image_id)
     rows.run(f"DELETE FROM manifest_blob WHERE manifest_id IN {manifests}", id=image_id)
     rows.run(f"DELETE FROM manifest_child WHERE manifest_id IN {manifests}", id=image_id)
@@ -205,7 +214,8 @@ def delete(rows: Rows, image_id: int, manifest_id: int, now: int) -> None:
     rows.run("DELETE FROM manifest_blob WHERE manifest_id = :id", id=manifest_id)
     rows.run("DELETE FROM manifest_child WHERE manifest_id = :id", id=manifest_id)
     rows.run("DELETE FROM manifest_missing WHERE manifest_id = :id", id=manifest_id)
-    rows.run("DELETE FROM manifest WHERE id = :id", id=manifest_id)
+    gone = rows.one("DELETE FROM manifest WHERE id = :id RETURNING size", id=manifest_id)
+    grow(rows, image_id, -int(gone[0]) if gone else 0)
     _count(rows, image_id, -1, now)
 
 

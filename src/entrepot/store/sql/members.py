@@ -69,6 +69,8 @@ def set_rights(rows: Rows, person_id: int, rights: str) -> None:
 def delete(rows: Rows, person_id: int) -> None:
     """A person with its keys; the janitor ends its unfinished uploads."""
     rows.run("DELETE FROM access_key WHERE person_id = :id", id=person_id)
+    rows.run("DELETE FROM session_key WHERE person_id = :id", id=person_id)
+    rows.run("DELETE FROM attachment WHERE holder = :holder", holder=f"user {person_id}")
     rows.run("DELETE FROM person WHERE id = :id", id=person_id)
 
 
@@ -143,4 +145,6 @@ def rename_project(rows: Rows, project_id: str, name: str) -> None:
 def delete_project(rows: Rows, project_id: str) -> None:
     """An empty project, with the counts of what it held."""
     rows.run("DELETE FROM bucket_count WHERE scope = :scope", scope=f"project {project_id}")
+    rows.run("DELETE FROM quota WHERE scope = :scope", scope=f"project {project_id}")
+    rows.run("DELETE FROM attachment WHERE project_id = :id", id=project_id)
     rows.run("DELETE FROM project WHERE id = :id", id=project_id)

@@ -18,47 +18,49 @@ class Person(NamedTuple):
     registry_password_hash: str | None
     created_at: int
     may_log_in: int
+    login_networks: str
+    api_networks: str
 
 
-_PERSON = (
-    "SELECT id, account_id, email, is_main, is_active, rights, password_hash, registry_password_hash, created_at,"
-    " may_log_in FROM person"
+_COLUMNS = (
+    "p.id, p.account_id, p.email, p.is_main, p.is_active, p.rights, p.password_hash, p.registry_password_hash,"
+    " p.created_at, p.may_log_in, a.login_networks, a.api_networks"
 )
+_PERSON = f"SELECT {_COLUMNS} FROM person p JOIN account a ON a.id = p.account_id"
 
 
 def by_email(rows: Rows, email: str) -> Person | None:
     """The person with this e-mail."""
-    row = rows.one(f"{_PERSON} WHERE email = :email", email=email)
+    row = rows.one(f"{_PERSON} WHERE p.email = :email", email=email)
     return Person(*row) if row else None
 
 
 def by_id(rows: Rows, person_id: int) -> Person | None:
     """The person with this id."""
-    row = rows.one(f"{_PERSON} WHERE id = :id", id=person_id)
+    row = rows.one(f"{_PERSON} WHERE p.id = :id", id=person_id)
     return Person(*row) if row else None
 
 
 def first_main(rows: Rows) -> Person | None:
     """The main user of the first account: the operator on the spot."""
-    row = rows.one(f"{_PERSON} WHERE is_main = 1 ORDER BY id LIMIT 1")
+    row = rows.one(f"{_PERSON} WHERE p.is_main = 1 ORDER BY p.id LIMIT 1")
     return Person(*row) if row else None
 
 
 def everyone(rows: Rows) -> list[Person]:
     """All people, oldest first."""
-    return [Person(*row) for row in rows.all(f"{_PERSON} ORDER BY id")]
+    return [Person(*row) for row in rows.all(f"{_PERSON} ORDER BY p.id")]
 
 
 def by_key(rows: Rows, public_key: str) -> tuple[Person, str] | None:
     """The person an active key belongs to, and the sealed private key."""
     row = rows.one(
-        "SELECT p.id, p.account_id, p.email, p.is_main, p.is_active, p.rights, p.password_hash,"
-        " p.registry_password_hash, p.created_at, p.may_log_in, k.private_key"
-        " FROM access_key k JOIN person p ON p.id = k.person_id"
+        f"SELECT {_COLUMNS}, k.private_key"
+        " FROM access_key k JOIN person p ON p.id = k.person_id JOIN account a ON a.id = p.account_id"
         " WHERE k.public_key = :key AND k.is_active = 1",
         key=public_key,
     )
-    return (Person(*row[:10]), row[10]) if row else None
+    return (Person(*row[:-1]), row[-1]) if row else None
 
 
 def add_account(rows: Rows, name: str, project_id: str, now: int) -> int:
@@ -150,3 +152,31 @@ def has_project(rows: Rows, account_id: int, project_id: str) -> bool:
         rows.one("SELECT 1 FROM project WHERE id = :id AND account_id = :account", id=project_id, account=account_id)
         is not None
     )
+
+
+def project_exists(rows: Rows, project_id: str) -> bool:
+    """Whether any account has the project."""
+    return rows.one("SELECT 1 FROM project WHERE id = :id", id=project_id) is not None
+
+
+def networks(rows: Rows, account_id: int) -> tuple[str, str]:
+    """From where the account's people may log in, and from where they may call the API; "" for anywhere."""
+    row = rows.one("SELECT login_networks, api_networks FROM account WHERE id = :id", id=account_id)
+    assert row is not None
+    return row[0], row[1]
+
+
+def set_networks(rows: Rows, account_id: int, *, login: str, api: str) -> None:
+    """See ``networks``."""
+    rows.run(
+        "UPDATE account SET login_networks = :login, api_networks = :api WHERE id = :id",
+        login=login,
+        api=api,
+        id=account_id,
+    )
+
+
+def user_name(rows: Rows, person_id: int) -> str:
+    """The person's name inside its account."""
+    row = rows.one("SELECT user_name FROM person WHERE id = :id", id=person_id)
+    return str(row[0]) if row else ""

@@ -13,6 +13,7 @@ class RepoRow(NamedTuple):
     description: str
     created_at: int
     updated_at: int
+    is_outside: int
 
 
 def repos(rows: Rows, *, project_id: str | None, limit: int, offset: int) -> tuple[int, list[RepoRow]]:
@@ -25,7 +26,7 @@ def repos(rows: Rows, *, project_id: str | None, limit: int, offset: int) -> tup
         public=int(project_id is None),
     )
     page = rows.all(
-        f"SELECT name, is_public, description, created_at, updated_at FROM bucket WHERE {where}"
+        f"SELECT name, is_public, description, created_at, updated_at, is_outside FROM bucket WHERE {where}"
         " ORDER BY name LIMIT :limit OFFSET :offset",
         limit=limit,
         offset=offset,

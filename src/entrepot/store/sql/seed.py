@@ -68,4 +68,11 @@ def _add_images(rows: Rows, bucket_id: int, seed: Seed, media_type: str, now: in
         now=now,
         bucket=bucket_id,
     )
-    rows.run("UPDATE bucket SET image_count = :images WHERE id = :bucket", images=seed.images, bucket=bucket_id)
+    held = len(content) * seed.images
+    rows.run(
+        "UPDATE bucket SET image_count = :images, bytes = :bytes WHERE id = :bucket",
+        images=seed.images,
+        bytes=held,
+        bucket=bucket_id,
+    )
+    rows.run("UPDATE project SET bytes = bytes + :bytes WHERE id = :project", bytes=held, project=seed.project_id)

@@ -1,0 +1,36 @@
+"""Lists of networks as people write them: addresses and CIDR blocks, separated by commas or spaces."""
+
+import functools
+import ipaddress
+
+from entrepot.errors import HubError, Kind
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+MOST = 200
+"""Most networks in one list."""
+
+
+@functools.lru_cache(maxsize=1024)
+def parse(text: str) -> tuple[Network, ...]:
+    """The networks of a list; raises BAD_PARAM naming the word that is none."""
+    words = text.replace(",", " ").split()
+    if len(words) > MOST:
+        raise HubError(Kind.BAD_PARAM, f"at most {MOST} networks")
+    found = []
+    for word in words:
+        try:
+            found.append(ipaddress.ip_network(word, strict=False))
+        except ValueError as fault:
+            raise HubError(Kind.BAD_PARAM, f"{word[:60]!r} is no address or network such as 192.0.2.0/24") from fault
+    return tuple(found)
+
+
+def contains(text: str, address: str) -> bool:
+    """Whether a list holds an address; an address that cannot be read is in no list."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    # A dual-stack socket shows an IPv4 client as ::ffff:a.b.c.d.
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return any((mapped or parsed) in network for network in parse(text))
