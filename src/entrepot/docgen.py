@@ -1,12 +1,13 @@
 """Everything in docs/ that is printed from the code: `make gen` runs this, CI fails on a difference."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from entrepot.api import docs
+from entrepot.api import docs, openapi
 from entrepot.cli.main import entrepot
 from entrepot.config import Settings
 from entrepot.errors import Kind
@@ -77,10 +78,23 @@ def _help(command: click.Command, parent: click.Context | None, lines: list[str]
                 _help(made, context, lines)
 
 
+def pages(folder: Path) -> dict[str, str]:
+    """Every page by its path below ``folder``, which holds what test runs recorded."""
+    recorded = folder / "api-clients.json"
+    clients = json.loads(recorded.read_text("utf-8")) if recorded.exists() else {}
+    return {
+        "settings.md": settings_page(),
+        "errors.md": errors_page(),
+        "cli.md": cli_page(),
+        "openapi.json": openapi.text(),
+        "api-coverage.md": NOTE + docs.coverage_page(clients),
+        **docs.pages(),
+    }
+
+
 def main(folder: Path) -> None:
     """Write every page below ``folder``."""
-    pages = {"settings.md": settings_page(), "errors.md": errors_page(), "cli.md": cli_page(), **docs.pages()}
-    for path, text in pages.items():
+    for path, text in pages(folder).items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, "utf-8")

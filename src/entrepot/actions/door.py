@@ -56,6 +56,9 @@ class ActionsDoor:
             hidden = HubError(Kind.INTERNAL, f"report request {request_id} to the operator")
             answer = {"RetCode": hidden.kind.row.ret_code, "Message": hidden.message}
         answer["Action"] = f"{params.action[:100]}Response"
+        log.debug(
+            "call", action=params.action[:60], ret_code=answer["RetCode"], agent=_agent(scope), request_id=request_id
+        )
         await _send(send, answer, request_id, warnings)
 
     async def _body(self, receive: Receive) -> bytes:
@@ -127,6 +130,10 @@ class ActionsDoor:
     async def _check_project(self, ctx: Ctx, project_id: str) -> None:
         if project_id and not await self._hub.db.read(people_sql.has_project, ctx.who.account_id, project_id):
             raise HubError(Kind.UNKNOWN_PROJECT, project_id[:60])
+
+
+def _agent(scope: dict[str, Any]) -> str:
+    return next((value[:100].decode("latin-1") for name, value in scope["headers"] if name == b"user-agent"), "")
 
 
 class _Gone(Exception):

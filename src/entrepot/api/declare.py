@@ -110,10 +110,10 @@ def fields(struct: type[msgspec.Struct]) -> list[Field]:
     hints = get_type_hints(struct, include_extras=True)
     found = []
     for info in msgspec.structs.fields(struct):
-        bare, meta = _unwrap(hints[info.name])
+        bare, meta = unwrap(hints[info.name])
         is_list = get_origin(bare) is list
         if is_list:
-            bare, inner = _unwrap(get_args(bare)[0])
+            bare, inner = unwrap(get_args(bare)[0])
             meta = meta or inner
         choices = tuple(one.value for one in bare) if isinstance(bare, type) and issubclass(bare, enum.Enum) else ()
         found.append(
@@ -132,7 +132,7 @@ def fields(struct: type[msgspec.Struct]) -> list[Field]:
     return found
 
 
-def _unwrap(hint: Any) -> tuple[Any, msgspec.Meta | None]:
+def unwrap(hint: Any) -> tuple[Any, msgspec.Meta | None]:
     """The bare type and its Meta; ``X | None`` counts as X."""
     meta: msgspec.Meta | None = None
     while True:
@@ -157,7 +157,7 @@ def decode(request: type[Request], params: Mapping[str, Any]) -> Request:
     values: dict[str, Any] = {}
     for info in msgspec.structs.fields(request):
         name = info.encode_name
-        is_list = get_origin(_unwrap(hints[info.name])[0]) is list
+        is_list = get_origin(unwrap(hints[info.name])[0]) is list
         value = _list_value(params.get(name), lists.get(name)) if is_list else _text(params.get(name), name)
         blank = _blank(hints[info.name]) if value == "" else "kept"
         if blank == "refused":
@@ -174,7 +174,7 @@ def decode(request: type[Request], params: Mapping[str, Any]) -> Request:
 
 
 def _blank(hint: Any) -> str:
-    _, meta = _unwrap(hint)
+    _, meta = unwrap(hint)
     return str((meta.extra or {}).get("blank", "absent")) if meta else "absent"
 
 

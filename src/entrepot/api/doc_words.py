@@ -30,6 +30,7 @@ class Words(NamedTuple):
     any_login: str
     contents: str
     index_head: str
+    samples: str
 
 
 WORDS = {
@@ -61,6 +62,7 @@ WORDS = {
         any_login="任何有效的密钥都可以调用。",
         contents="管理 API",
         index_head="| 接口 | 说明 |",
+        samples="curl、Python、Go、Java、JavaScript、PHP 和命令行的示例代码见 [{name}](../samples/{name}.md)。",
     ),
     "en": Words(
         intro="Introduction",
@@ -91,5 +93,7 @@ WORDS = {
         any_login="Any valid key may call it.",
         contents="Management API",
         index_head="| Action | What for |",
+        samples="The call in curl, Python, Go, Java, JavaScript, PHP and on the command line: "
+        "[{name}](../samples/{name}.md).",
     ),
 }

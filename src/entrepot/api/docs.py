@@ -1,16 +1,18 @@
 """Print the documentation pages of the actions, in Chinese and English, with the sections that UCloud's pages have."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from entrepot.api import accounts, audit, buckets, iam, images, own, policies, repos  # noqa: F401 - declarations file themselves
 from entrepot.api.declare import ACTIONS, Action, Field, Model, Request, fields
 from entrepot.api.doc_words import WORDS, Words
+from entrepot.api.samples import samples
 
 
 def pages() -> dict[str, str]:
     """Every page by its path: api/<lang>/<Action>.md, and an index for each language."""
-    made = {}
+    made = {f"api/samples/{action.name}.md": samples_page(action) for action in ACTIONS.values()}
     for lang, words in WORDS.items():
         for action in ACTIONS.values():
             made[f"api/{lang}/{action.name}.md"] = page(action, lang)
@@ -37,6 +39,7 @@ def page(action: Action, lang: str) -> str:
     parts += [f"#### {one.__name__}\n\n{_table(words, _rows(fields(one), lang), head=words.fields)}" for one in models]
     parts.append(f"## {words.example}\n\n### {words.example_request}\n\n```\n{_example_request(action)}\n```")
     parts.append(f"### {words.example_response}\n\n```json\n{_example_response(action)}\n```")
+    parts.append(words.samples.format(name=action.name))
     return "\n\n".join(parts) + "\n"
 
 
@@ -122,6 +125,35 @@ def _example(struct: type[Any]) -> dict[str, Any]:
         value = _example(field.type) if is_model else field.example
         made[field.name] = [value] if field.is_list else value
     return made
+
+
+def samples_page(action: Action) -> str:
+    """The call in every language, with the example values of the required parameters."""
+    parts = [f"# {action.name}"]
+    parts += [
+        f"## {sample.title}\n\n```{sample.language}\n{sample.text}```"
+        for sample in samples(action.name, example_params(action.request))
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def coverage_page(clients: Mapping[str, list[str]]) -> str:
+    """Each action with its fields and the clients that exercised it; ``clients``: action -> names, from test runs."""
+    lines = [
+        "# API coverage",
+        "",
+        "Every action of this hub. The last column holds the clients whose test runs called it, unchanged; it is",
+        "written from the hub's own log of those runs (`tests/sdks`).",
+        "",
+        "| Action | Product | Request fields | Response fields | Exercised by |",
+        "|:---|:---|:---|:---|:---|",
+    ]
+    for name, action in sorted(ACTIONS.items(), key=lambda item: (item[1].group, item[0])):
+        sent = [f"**{one.name}**" if one.required else one.name for one in fields(action.request)]
+        answered = [one.name for one in fields(action.request.returns)]
+        used = ", ".join(sorted(clients.get(name, [])))
+        lines.append(f"| {name} | {action.group} | {', '.join(sent)} | {', '.join(answered)} | {used} |")
+    return "\n".join(lines) + "\n"
 
 
 def _index(words: Words, lang: str) -> str:

@@ -5,7 +5,7 @@ import sys
 import click
 
 from entrepot import __version__
-from entrepot.cli import bench, people, quota, remote, server
+from entrepot.cli import bench, completion, people, quota, remote, server
 from entrepot.errors import HubError
 
 
@@ -27,6 +27,7 @@ for command in (
     quota.quota,
     remote.api,
     bench.bench,
+    completion.completion,
 ):
     entrepot.add_command(command)
 

@@ -4,6 +4,7 @@ import difflib
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -20,6 +21,19 @@ class Actions(click.Group):
         """Every action by name."""
         del ctx
         return sorted(_declared())
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The actions under the product they belong to."""
+        del ctx
+        declared = _declared()
+        for group in dict.fromkeys(action.group for action in declared.values()):
+            rows = [
+                (name, action.en.partition("\n")[0])
+                for name, action in sorted(declared.items())
+                if action.group == group
+            ]
+            with formatter.section(group):
+                formatter.write_dl(rows)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of an action; a near miss is named."""
@@ -49,7 +63,12 @@ def _command(name: str) -> click.Command:
         text += f" (default {getattr(field.default, 'value', field.default)})" if field.default is not None else ""
         params.append(
             click.Option(
-                [f"--{field.name}"], multiple=field.is_list, required=field.required, metavar="VALUE", help=text
+                [f"--{field.name}"],
+                multiple=field.is_list,
+                required=field.required,
+                metavar="VALUE",
+                help=text,
+                shell_complete=_values(field.name, field.choices),
             )
         )
 
@@ -66,6 +85,19 @@ def _command(name: str) -> click.Command:
         _send(name, {"url": url, "public_key": public_key, "private_key": private_key}, given)
 
     return click.Command(name, params=params, callback=call, help=action.en, short_help=action.en.partition("\n")[0])
+
+
+def _values(name: str, choices: tuple[str, ...]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """What the shell offers for a parameter."""
+
+    def offer(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+        from entrepot.config import REGIONS
+
+        del ctx, param
+        known = REGIONS.split() if name == "Region" else choices
+        return [one for one in known if one.startswith(incomplete)]
+
+    return offer
 
 
 def _send(name: str, client: dict[str, str | None], params: dict[str, Any]) -> None:
