@@ -325,7 +325,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     assert made.returncode == 0, made.stderr
     secrets = json.loads(made.stdout)
     port = free_port()
-    process = serve(data, port, project_buckets="0")
+    # debug: the log tells which client called which action.
+    process = serve(data, port, project_buckets="0", log_level="debug")
     yield Live(
         f"http://127.0.0.1:{port}",
         port,

@@ -1,0 +1,132 @@
+"""Every action of the hub through UCloud's Python SDK, unchanged, in one story."""
+
+import json
+from typing import Any
+
+import pytest
+from ucloud.client import Client
+from ucloud.core import exc
+
+from entrepot.api.declare import ACTIONS
+from tests.conftest import Live, entrepot
+from tests.sdks.conftest import Shop
+
+pytestmark = pytest.mark.clients
+ALLOW = json.dumps({"Version": "1", "Statement": [{"Effect": "Allow", "Action": ["uhub:*"], "Resource": ["*"]}]})
+
+
+class Story:
+    """Calls with the generic client, and which actions were called."""
+
+    def __init__(self, live: Live) -> None:
+        self.live = live
+        self.client = self.of(live.public_key, live.private_key)
+        self.called: set[str] = set()
+
+    def of(self, public_key: str, private_key: str) -> Client:
+        return Client({"base_url": self.live.url, "region": "cn-bj2", "project_id": self.live.project_id,
+                       "public_key": public_key, "private_key": private_key})  # fmt: skip
+
+    def call(self, action: str, client: Client | None = None, **params: Any) -> dict[str, Any]:
+        self.called.add(action)
+        return dict((client or self.client).invoke(action, params))
+
+
+@pytest.fixture
+def story(live: Live) -> Story:
+    return Story(live)
+
+
+def test_every_action(story: Story, shop: Shop) -> None:
+    _account(story)
+    _buckets(story, shop)
+    _users(story)
+    _policies(story)
+    assert story.called == set(ACTIONS)
+
+
+def _account(story: Story) -> None:
+    assert any(one["IsDefault"] for one in story.call("GetRegion")["Regions"])
+    assert story.call("ListRegions")["Regions"][0]["Region"]
+    assert story.call("ListZones")["Zones"][0]["Zone"] == "cn-bj2-01"
+    assert story.call("GetUserInfo")["DataSet"][0]["UserEmail"] == story.live.email
+    project = story.call("CreateProject", ProjectName="story")["ProjectId"]
+    story.call("ModifyProject", ProjectId=project, ProjectName="tale")
+    assert "tale" in [one["ProjectName"] for one in story.call("GetProjectList")["ProjectSet"]]
+    assert project in [one["ProjectID"] for one in story.call("ListProjects", Limit="100")["Projects"]]
+    story.call("TerminateProject", ProjectId=project)
+    story.call("SetNetworkMask", APINetworkMask="127.0.0.0/8,::1", Code="")
+    assert story.call("GetNetworkMask")["Data"]["APINetworkMask"] == "127.0.0.0/8,::1/128"
+    story.call("SetNetworkMask", APINetworkMask="", LoginNetworkMask="")
+
+
+def _buckets(story: Story, shop: Shop) -> None:
+    story.call("CreateDockerImageBucket", BucketName="story-one")
+    story.call("CreateRepo", RepoName="story-two", IsShared=True, Description="故事")
+    shop.push("story-one/app", "v1", "v2", "v3")
+    listed = story.call("GetImageBucketList", BucketName="story-one", BucketType="User")["ImageSet"]
+    assert (listed[0]["BucketType"], listed[0]["ImageCount"]) == ("Private", 1)
+    assert len(story.call("GetDockerImageList", BucketName="story-one")["ImageSet"][0]["TagSet"]) == 3
+    assert "story-one/app:v2" in story.call("GetAllImages")["ImageSet"]
+    story.call("UpdateRepo", RepoName="story-two", IsShared="False")
+    assert "story-two" in [one["RepoName"] for one in story.call("GetRepo", Type="private", Limit=1000)["RepoSet"]]
+    assert story.call("GetRepoImage", RepoName="story-one")["ImageSet"][0]["LatestTag"] == "v3"
+    assert story.call("GetImageTag", RepoName="story-one", ImageName="app", TagName="v1")["TotalCount"] == 1
+    other = entrepot("user", "add", "story@example.com", "--new-account", "--data", str(story.live.data))
+    assert other.returncode == 0
+    grantee = json.loads(entrepot("user", "list", "--data", str(story.live.data), "--json").stdout)[-1]["Account"]
+    story.call("GrantBucket", BucketName="story-one", GranteeID=grantee, Permission="Write")
+    grants = story.call("ListBucketGrants", BucketName="story-one")["GrantSet"]
+    assert [(one["GranteeID"], one["Permission"]) for one in grants] == [(grantee, "Write")]
+    story.call("RevokeBucketGrant", BucketName="story-one", GranteeID=grantee)
+    story.call("SetBucketNetworkPolicy", BucketName="story-one", IsOutSide=False, Network=["127.0.0.0/8", "::1"])
+    assert story.call("GetBucketNetworkPolicy", BucketName="story-one")["IsOutSide"] == "false"
+    quotas = story.call("ListQuotas", BucketName="story-one", ImageName="app")["QuotaSet"]
+    assert quotas[-1]["Used"] == 3
+    story.call("DeleteImage", BucketName="story-one", ImageName="app", Tag=["v1", "v2"])
+    story.call("DeleteRepoImage", RepoName="story-one", ImageName="app")
+    for name in ("story-one", "story-two"):
+        story.call("DeleteRepo", RepoName=name)
+
+
+def _users(story: Story) -> None:
+    made = story.call("CreateUser", UserName="teller", AccessKeyStatus="Active", LoginProfileStatus="Inactive")
+    story.call("UpdateUser", UserName="teller", DisplayName="Teller")
+    assert story.call("GetUser", UserName="teller")["User"]["DisplayName"] == "Teller"
+    assert "teller" in [one["UserName"] for one in story.call("ListUsers", Limit="100")["Users"]]
+    story.call("SetUserRights", UserName="teller", Right=["pull"])
+    key = story.call("CreateAccessKey", UserName="teller")["AccessKey"]["AccessKeyID"]
+    story.call("UpdateAccessKey", AccessKeyID=key, Status="Inactive")
+    assert len(story.call("ListAccessKeys", UserName="teller")["AccessKey"]) == 2
+    story.call("DeleteAccessKey", AccessKeyID=key)
+    teller = story.of(made["AccessKeyID"], made["AccessKeySecret"])
+    with pytest.raises(exc.RetCodeException) as refused:
+        story.call("ListUsers", teller)
+    assert refused.value.code == 299
+    assert story.call("ListAuditRecords", Limit=5)["AuditSet"]
+
+
+def _policies(story: Story) -> None:
+    urn = story.call("CreateIAMPolicy", PolicyName="story", Document=ALLOW)["PolicyURN"]
+    story.call("UpdateIAMPolicy", PolicyURN=urn, Document=ALLOW, Description="all")
+    assert story.call("GetIAMPolicy", PolicyURN=urn)["Policy"]["Description"] == "all"
+    assert urn in [one["PolicyURN"] for one in story.call("ListPolicies", Owner="User", Limit="100")["Policies"]]
+    trust = {"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "ucs:iam::1:root"}}
+    role = story.call("CreateRole", RoleName="hero", RolePolicyDocument=json.dumps(trust))["Role"]["RoleURN"]
+    assert story.call("GetRole", RoleName="hero")["Role"]["RoleURN"] == role
+    assert role in [one["RoleURN"] for one in story.call("ListRoles", Limit="100")["Roles"]]
+    for kind, who in (("User", {"UserName": "teller"}), ("Role", {"RoleName": "hero"})):
+        story.call(f"AttachPoliciesTo{kind}", PolicyURNs=[urn], Scope="All", **who)
+        assert story.call(f"ListPoliciesFor{kind}", **who)["TotalCount"] == 1
+    assert story.call("ListEntitiesForPolicy", PolicyURN=urn)["TotalCount"] == 2
+    keys = story.call("AssumeRole", RoleUrn=role, RoleSessionName="tale")["Credentials"]
+    hero = story.of(keys["AccessKeyId"], keys["AccessKeySecret"])
+    assert story.call("GetRepo", hero, SecurityToken=keys["SecurityToken"])["RetCode"] == 0
+    for kind, who in (("User", {"UserName": "teller"}), ("Role", {"RoleName": "hero"})):
+        story.call(f"DetachPoliciesFrom{kind}", PolicyURNs=[urn], Scope="All", **who)
+    story.call("DeleteRole", RoleName="hero")
+    story.call("DeleteIAMPolicy", PolicyURN=urn)
+    with pytest.raises(exc.RetCodeException) as gone:
+        story.call("GetRegion", hero, SecurityToken=keys["SecurityToken"])
+    assert gone.value.code == 174
+    story.call("DeleteUser", UserName="teller")
