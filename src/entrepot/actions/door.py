@@ -141,8 +141,10 @@ class _Gone(Exception):
 
 
 async def _send(send: Send, answer: dict[str, Any], request_id: str, warnings: list[str]) -> None:
-    # ensure_ascii: some clients decode with another character set than UTF-8.
-    body = json.dumps(answer, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+    body = msgspec.json.encode(answer)
+    if not body.isascii():
+        # Escaped, because some clients decode with another character set than UTF-8.
+        body = json.dumps(answer, ensure_ascii=True, separators=(",", ":")).encode("ascii")
     headers = [
         (b"content-type", b"application/json; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),

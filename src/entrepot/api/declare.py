@@ -5,6 +5,7 @@
 """
 
 import enum
+import functools
 import re
 import types
 from collections.abc import Callable, Mapping
@@ -147,35 +148,51 @@ def unwrap(hint: Any) -> tuple[Any, msgspec.Meta | None]:
             return hint, meta
 
 
+class _Param(NamedTuple):
+    """A field as decode needs it; ``blank`` as in ``doc``."""
+
+    attribute: str
+    name: str
+    hint: Any
+    is_list: bool
+    required: bool
+    blank: str
+
+
+@functools.cache
+def _plan(request: type[Request]) -> tuple[_Param, ...]:
+    """The fields of a request: reading annotations costs more than a whole call does otherwise."""
+    hints = get_type_hints(request, include_extras=True)
+    made = []
+    for info in msgspec.structs.fields(request):
+        bare, meta = unwrap(hints[info.name])
+        blank = str((meta.extra or {}).get("blank", "absent")) if meta else "absent"
+        is_list = get_origin(bare) is list
+        made.append(_Param(info.name, info.encode_name, hints[info.name], is_list, info.required, blank))
+    return tuple(made)
+
+
 def decode(request: type[Request], params: Mapping[str, Any]) -> Request:
     """Received parameters as a Request; unknown ones are ignored, because SDKs inject some into every call.
 
     Blank values of optional fields count as absent. Raises MISSING_PARAM and BAD_PARAM with the field's wire name.
     """
-    hints = get_type_hints(request, include_extras=True)
     lists = _indexed(params)
     values: dict[str, Any] = {}
-    for info in msgspec.structs.fields(request):
-        name = info.encode_name
-        is_list = get_origin(unwrap(hints[info.name])[0]) is list
-        value = _list_value(params.get(name), lists.get(name)) if is_list else _text(params.get(name), name)
-        blank = _blank(hints[info.name]) if value == "" else "kept"
-        if blank == "refused":
+    for param in _plan(request):
+        name = param.name
+        value = _list_value(params.get(name), lists.get(name)) if param.is_list else _text(params.get(name), name)
+        if value == "" and param.blank == "refused":
             raise HubError(Kind.BAD_PARAM, name)
-        if value is None or (blank == "absent" and not info.required):
-            if info.required:
-                raise HubError(Kind.MISSING_PARAM, f"{name}.N" if is_list else name)
+        if value is None or (value == "" and param.blank == "absent" and not param.required):
+            if param.required:
+                raise HubError(Kind.MISSING_PARAM, f"{name}.N" if param.is_list else name)
             continue
         try:
-            values[info.name] = msgspec.convert(value, hints[info.name], strict=False)
+            values[param.attribute] = msgspec.convert(value, param.hint, strict=False)
         except (msgspec.ValidationError, ValueError) as fault:
             raise HubError(Kind.BAD_PARAM, name) from fault
     return request(**values)
-
-
-def _blank(hint: Any) -> str:
-    _, meta = unwrap(hint)
-    return str((meta.extra or {}).get("blank", "absent")) if meta else "absent"
 
 
 def _indexed(params: Mapping[str, Any]) -> dict[str, list[Any]]:
