@@ -267,3 +267,20 @@ def test_quotas_on_the_spot(tmp_path: Path) -> None:
         refused = entrepot("quota", "set", "--data", data, *words)
         assert refused.returncode != 0
         assert text in refused.stderr
+
+
+def test_the_shell_finishes_commands_and_values() -> None:
+    script = entrepot("completion", "bash")
+    assert (script.returncode, "_ENTREPOT_COMPLETE=bash_complete" in script.stdout) == (0, True)
+
+    def offered(*words: str) -> list[str]:
+        environ = {**os.environ, "_ENTREPOT_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(("entrepot", *words)),
+                   "COMP_CWORD": str(len(words))}  # fmt: skip
+        code = "import sys; sys.argv = ['entrepot']; from entrepot.cli.main import main; main()"
+        done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=False)
+        return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+    assert "quota" in offered("q")
+    assert "GetImageBucketList" in offered("api", "GetImage")
+    assert offered("api", "GetImageBucketList", "--BucketType", "S") == ["Share"]
+    assert "cn-bj2" in offered("api", "GetImageBucketList", "--Region", "cn-bj")
