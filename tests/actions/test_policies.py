@@ -143,9 +143,13 @@ def test_a_policy_on_one_bucket_and_a_deny(hub: TestHub, alice: tuple[str, str])
 
 
 def test_keys_of_others_by_policy_only(hub: TestHub, alice: tuple[str, str]) -> None:
-    assert hub.call_as(alice, "CreateAccessKey", UserName=hub.email)["RetCode"] == 299
+    hub.call("CreateUser", UserName="carol", AccessKeyStatus="Active", LoginProfileStatus="Inactive")
+    assert hub.call_as(alice, "CreateAccessKey", UserName="carol")["RetCode"] == 299
     hub.call("AttachPoliciesToUser", UserName="alice", PolicyURNs=[f"{SYSTEM}IAMFullAccess"])
-    assert hub.call_as(alice, "CreateAccessKey", UserName=hub.email)["RetCode"] == 0
+    assert hub.call_as(alice, "CreateAccessKey", UserName="carol")["RetCode"] == 0
+    # No policy binds the main user, so nobody else gets at its keys.
+    assert hub.call_as(alice, "CreateAccessKey", UserName=hub.email)["RetCode"] == 299
+    assert hub.call_as(alice, "DeleteAccessKey", AccessKeyID=hub.public_key)["RetCode"] == 299
     assert hub.call_as(alice, "CreateUser", UserName="bob", AccessKeyStatus="Active",
                        LoginProfileStatus="Inactive")["RetCode"] == 0  # fmt: skip
     assert hub.call_as(alice, "GetImageBucketList", Region="cn-bj2")["RetCode"] == 299

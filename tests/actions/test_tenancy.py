@@ -163,7 +163,7 @@ def undo(world: World, name: str) -> None:
     elif name == "DeleteUser":
         hub.call("CreateUser", UserName="worker", AccessKeyStatus="Active", LoginProfileStatus="Active")
     elif name == "DeleteAccessKey":
-        made = hub.call("CreateAccessKey", UserName=hub.email)["AccessKey"]["AccessKeyID"]
+        made = hub.call("CreateAccessKey", UserName="worker")["AccessKey"]["AccessKeyID"]
         rename = "UPDATE access_key SET public_key = :key WHERE public_key = :made"
         hub.run(hub.hub.db.write(lambda rows: rows.run(rename, key=known["AccessKeyID"], made=made)))
     elif name == "DeleteRole":

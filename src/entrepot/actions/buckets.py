@@ -8,8 +8,9 @@ from entrepot.api.buckets import (
     ImageBucketListSet,
     ImageBuckets,
 )
-from entrepot.api.declare import Response
-from entrepot.ops import buckets
+from entrepot.api.declare import ACTIONS, Response
+from entrepot.model import policy
+from entrepot.ops import buckets, permits
 from entrepot.store.sql import listing as sql
 
 _SCOPES = {
@@ -40,6 +41,10 @@ async def get_image_bucket_list(call: Call, request: GetImageBucketList) -> Imag
         limit=request.limit,
         offset=request.offset,
     )
+    who, action = call.ctx.who, ACTIONS["GetImageBucketList"].policy_name
+    if permits.denied_in_lists(who, action):
+        # A page is cut first: what is denied leaves it shorter, and TotalCount counts it.
+        page = [row for row in page if policy.decide(who.policies, action, permits.target_of(who, row)) is not False]
     return ImageBuckets(
         total_count=total,
         image_set=[

@@ -106,7 +106,8 @@ class ActionsDoor:
             raise HubError(Kind.BAD_SIGNATURE)
         if allowed and not networks.contains(allowed, address):
             raise HubError(Kind.IP_REJECTED, f"{address} is not in the account's APINetworkMask")
-        rates.take(self._hub, public_key, signature)
+        # Temporary keys are many and short-lived: together they are one key of their person.
+        rates.take(self._hub, f"person {who.person_id}" if who.role else public_key, signature)
         return who
 
     async def _permanent(self, public_key: str) -> tuple[Who, str, str, str]:

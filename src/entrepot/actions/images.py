@@ -1,7 +1,7 @@
 """Handlers of api/images.py."""
 
 from entrepot.actions.run import Call, handles
-from entrepot.api.declare import Response
+from entrepot.api.declare import ACTIONS, Response
 from entrepot.api.images import (
     DELETE_MOST,
     TAGS_MOST,
@@ -14,7 +14,8 @@ from entrepot.api.images import (
     TagSet,
 )
 from entrepot.errors import HubError, Kind
-from entrepot.model import names
+from entrepot.model import names, policy
+from entrepot.model.policy import Target
 from entrepot.ops import manifests, permits
 from entrepot.store.db import Rows
 from entrepot.store.sql import listing as sql
@@ -52,7 +53,16 @@ async def get_all_images(call: Call, request: GetAllImages) -> AllImages:
     found = await call.ctx.hub.db.read(
         sql.references, call.ctx.who.account_id, request.region, TAGS_MOST, call.projects
     )
-    return AllImages(total_count=len(found), image_set=found)
+    who, action = call.ctx.who, ACTIONS["GetAllImages"].policy_name
+    if permits.denied_in_lists(who, action):
+
+        def is_shown(project_id: str, bucket: str, image: str) -> bool:
+            urn = f"ucs:uhub:{request.region}:{who.account_id}:repo/{bucket}"
+            return policy.decide(who.policies, action, Target((urn, f"{urn}/{image}"), project_id)) is not False
+
+        found = [row for row in found if is_shown(*row[:3])]
+    listed = [f"{bucket}/{image}:{tag}" for _, bucket, image, tag in found]
+    return AllImages(total_count=len(listed), image_set=listed)
 
 
 @handles(DeleteImage)

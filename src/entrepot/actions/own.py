@@ -47,7 +47,6 @@ async def list_bucket_grants(call: Call, request: ListBucketGrants) -> BucketGra
         grant_set=[
             BucketGrant(
                 grantee_id=one.account_id,
-                grantee_name=one.account_name,
                 permission=(Permission.WRITE if one.may_write else Permission.READ).value,
                 create_time=one.created_at,
             )

@@ -5,15 +5,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import msgspec
+
+from entrepot.actions.targets import acts_on
 from entrepot.api.declare import ACTIONS, Action, Request, Response
 from entrepot.errors import HubError, Kind
 from entrepot.model import policy
-from entrepot.model.policy import ACCOUNT, Target
+from entrepot.model.policy import ACCOUNT
 from entrepot.ops import audit, permits
 from entrepot.ops.context import Ctx
-from entrepot.store.db import Rows
-from entrepot.store.sql import buckets as buckets_sql
-from entrepot.store.sql import people as people_sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,26 @@ def check_complete() -> None:
         raise RuntimeError(f"declared without handler or handled without declaration: {sorted(map(str, odd))}")
 
 
-# What of a request may stand in the audit trail: names, never free text and never a secret.
+# What of a request may stand in the audit trail: names and switches, never free text and never a secret.
 _TARGETS = (
-    "bucket_name", "repo_name", "image_name", "tag_name", "tag", "user_name", "access_key_id", "project_id",
-    "policy_name", "policy_urn", "policy_urns", "role_name", "role_urn", "role_session_name", "grantee_id",
+    "bucket_name", "repo_name", "image_name", "tag_name", "tag", "user_name", "new_user_name", "access_key_id",
+    "project_id", "policy_name", "policy_urn", "policy_urns", "role_name", "role_urn", "role_session_name",
+    "grantee_id",
 )  # fmt: skip
+_DETAILS = (
+    "right", "permission", "scope", "status", "is_shared", "is_out_side", "network", "api_network_mask",
+    "login_network_mask",
+)  # fmt: skip
+
+
+def _target(request: Request) -> str:
+    """What a change was about, for the trail; switches are told where they were sent."""
+    told = [str(value) for name in _TARGETS if (value := getattr(request, name, None))]
+    for info in msgspec.structs.fields(type(request)):
+        value = getattr(request, info.name)
+        if info.name in _DETAILS and (info.required or value != info.default):
+            told.append(f"{info.encode_name}={getattr(value, 'value', value)}")
+    return " ".join(told)
 
 
 async def run(call: Call, request: Request) -> Response:
@@ -67,7 +82,7 @@ async def run(call: Call, request: Request) -> Response:
     action = ACTIONS[type(request).__name__]
     if action.safe:
         return await _run(call, action, request)
-    target = " ".join(str(value) for name in _TARGETS if (value := getattr(request, name, None)))
+    target = _target(request)
     try:
         response = await _run(call, action, request)
     except HubError as fault:
@@ -90,39 +105,24 @@ async def _run(call: Call, action: Action, request: Request) -> Response:
 
 
 async def _permitted(call: Call, action: Action, request: Request) -> Call:
-    """The call with what it is allowed: the declared right on its target, or a list of some projects only."""
+    """The call with what it is allowed: the declared right on all it acts on, or a list of some projects only."""
     who = call.ctx.who
     if who.is_main:
         return call
-    target = await call.ctx.hub.db.read(_target, call, request) if who.policies or who.boundary else ACCOUNT
+    has_policies = bool(who.policies) or who.boundary is not None
+    targets = await call.ctx.hub.db.read(acts_on, call.ctx, request) if has_policies else (ACCOUNT,)
     projects: frozenset[str] | None = None
     # What any login may do for itself, somebody who acts in a role may only look at.
     needs = action.needs or ("admin" if who.role and not action.safe else "")
-    if not permits.may(who, needs, action.policy_name, target):
+    if not all(permits.may(who, needs, action.policy_name, target) for target in targets):
         if action.by_project and who.boundary is None:
             projects = policy.projects(who.policies, action.policy_name)
         if not projects:
             raise HubError(Kind.DENIED, f"{action.name} needs the right {action.needs!r}, or a policy that allows it")
-    by_policy = bool(who.policies) and policy.decide(who.policies, action.policy_name, target) is True
+    by_policy = all(policy.decide(who.policies, action.policy_name, target) is True for target in targets)
     # Anybody handles the own keys; whom a policy lets call these actions, the keys of others too.
     right = action.needs or ("admin" if action.group == "IAM" and by_policy else "")
     if right and right not in who.rights:
         # The verb asks for the right; a policy gave it for this call.
         who = dataclasses.replace(who, rights=who.rights | {right})
     return dataclasses.replace(call, ctx=dataclasses.replace(call.ctx, who=who), projects=projects)
-
-
-def _target(rows: Rows, call: Call, request: Request) -> Target:
-    """What a request acts on, as policies name it: a bucket (there or to be made), a role, a project, the account."""
-    who = call.ctx.who
-    name = getattr(request, "bucket_name", None) or getattr(request, "repo_name", None)
-    project_id = getattr(request, "project_id", None)
-    if name:
-        bucket = buckets_sql.by_name(rows, name)
-        if bucket is not None:
-            return permits.target_of(who, bucket, getattr(request, "image_name", None) or "")
-        region = getattr(request, "region", None) or call.ctx.hub.settings.default_region
-        home = project_id or people_sql.default_project(rows, who.account_id) or ""
-        return Target((f"ucs:uhub:{region}:{who.account_id}:repo/{name}",), home)
-    urn = getattr(request, "role_urn", None)
-    return Target((urn,) if urn else (), project_id or "")

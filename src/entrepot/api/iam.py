@@ -136,7 +136,7 @@ class DeleteUser(Request, frozen=True):
 
 
 @action(
-    group="Entrepot",
+    group="IAM",
     needs="admin",
     safe=False,
     title="设置用户权限",

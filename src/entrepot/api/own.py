@@ -54,7 +54,6 @@ class BucketGrant(Model, frozen=True, kw_only=True):
     """A grant on a bucket."""
 
     grantee_id: GranteeId = msgspec.field(name="GranteeID")
-    grantee_name: Annotated[str, doc("Name of the account", "账户名称", eg="other@example.com")]
     permission: Annotated[str, doc("Read or Write", "Read 或 Write", eg="Read")]
     create_time: Seconds
 

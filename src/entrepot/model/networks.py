@@ -8,6 +8,9 @@ from entrepot.errors import HubError, Kind
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 MOST = 200
 """Most networks in one list."""
+_LONGEST = 49
+_MAPPED = 96
+"""Bits before the IPv4 part of ::ffff:a.b.c.d."""
 
 
 @functools.lru_cache(maxsize=1024)
@@ -19,9 +22,14 @@ def parse(text: str) -> tuple[Network, ...]:
     found = []
     for word in words:
         try:
-            found.append(ipaddress.ip_network(word, strict=False))
+            # A zone (fe80::1%eth0) has a meaning on its own machine only.
+            network = ipaddress.ip_network(word if len(word) <= _LONGEST and "%" not in word else "", strict=False)
         except ValueError as fault:
             raise HubError(Kind.BAD_PARAM, f"{word[:60]!r} is no address or network such as 192.0.2.0/24") from fault
+        mapped = getattr(network.network_address, "ipv4_mapped", None)
+        if mapped is not None and network.prefixlen >= _MAPPED:
+            network = ipaddress.ip_network((mapped, network.prefixlen - _MAPPED), strict=False)
+        found.append(network)
     return tuple(found)
 
 

@@ -13,7 +13,7 @@ import fnmatch
 import functools
 import re
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -23,18 +23,41 @@ DOCUMENT_LENGTH = 6144
 SESSION_LENGTH = 2048
 """Longest policy of an AssumeRole call (UCloud STS)."""
 _STATEMENTS = 64
-_PATTERNS = 256
+_STARS = 50
+"""Most patterns with a star in one document: each is matched at every call of everybody who has the policy."""
 
-_ACTION = re.compile(r"\*|(?:(?:[a-z0-9]+|\*):)?[A-Za-z0-9*]+")
-_RESOURCE = re.compile(r"\*|ucs(?::[^:\s]*){3}:[^\s]+")
+_ACTION = re.compile(r"\*|(?:(?:[A-Za-z0-9]+|\*):)?[A-Za-z0-9*]+")
+# Only what calls really name: a Deny on a resource that no call ever names would be an open door that looks shut.
+_RESOURCES = "ucs:<product>:<region>:<account>:<repo, user, role or policy>/<name>"
+_RESOURCE = re.compile(
+    r"\*|ucs:(?:uhub|\*):[^:\s]*:[^:\s]*:(?:repo|\*)/\S+|ucs:(?:iam|\*)::[^:\s]*:(?:user|role|policy|\*)/\S+"
+)
 
 
-class Statement(msgspec.Struct, frozen=True):
-    """One rule of a policy."""
+class Patterns:
+    """Patterns that were read once: plain names are looked up, only those with a star are matched."""
 
-    effect: Literal["Allow", "Deny"] = msgspec.field(name="Effect")
-    actions: tuple[str, ...] = msgspec.field(name="Action")
-    resources: tuple[str, ...] = msgspec.field(name="Resource")
+    __slots__ = ("_everything", "_globs", "_plain")
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        listed = list(texts)
+        self._everything = "*" in listed
+        self._plain = frozenset(one for one in listed if "*" not in one)
+        self._globs = tuple(_compiled(one) for one in listed if "*" in one and one != "*")
+
+    def has(self, *names: str) -> bool:
+        """Whether one of the names matches; ``*`` matches even where there is no name."""
+        return self._everything or any(
+            name in self._plain or any(glob.match(name) for glob in self._globs) for name in names
+        )
+
+
+class Statement(NamedTuple):
+    """One rule of a policy. Action patterns are in lower case, and name a product or hold no colon."""
+
+    is_deny: bool
+    actions: Patterns
+    resources: Patterns
 
 
 class Attached(NamedTuple):
@@ -47,13 +70,15 @@ class Attached(NamedTuple):
 class Target(NamedTuple):
     """What is acted on: its names as URNs, the widest first (a bucket, then an image of it), and its project.
 
-    ``project_id`` "" is the account itself, outside every project; "*" a place that belongs to somebody else's project.
+    ``project_id`` "" is the account itself, outside every project; of another account's bucket it is ``PUBLIC`` or
+    ``LENT``: somebody who may do a thing in some project only may do it to everybody's buckets, not to lent ones.
     """
 
     urns: tuple[str, ...] = ()
     project_id: str = ""
 
 
+PUBLIC, LENT = "*", "-"
 ACCOUNT = Target()
 """The account as a whole: lists, users, keys. Only statements on every resource (``*``) speak of it."""
 
@@ -65,7 +90,7 @@ def parse(document: str, limit: int = DOCUMENT_LENGTH) -> tuple[Statement, ...]:
     return _parsed(document)
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=256)
 def _parsed(document: str) -> tuple[Statement, ...]:
     try:
         whole = msgspec.json.decode(document.encode(), type=dict[str, msgspec.Raw])
@@ -78,62 +103,62 @@ def _parsed(document: str) -> tuple[Statement, ...]:
     rules = [listed] if isinstance(listed, dict) else listed
     if not 1 <= len(rules) <= _STATEMENTS:
         raise HubError(Kind.BAD_PARAM, f"Document: 1 to {_STATEMENTS} statements")
-    return tuple(_statement(rule) for rule in rules)
+    read = [_rule(rule) for rule in rules]
+    stars = sum("*" in one and one != "*" for _, actions, resources in read for one in (*actions, *resources))
+    if stars > _STARS:
+        raise HubError(Kind.BAD_PARAM, f"Document: at most {_STARS} patterns with a * in them")
+    return tuple(
+        Statement(effect == "Deny", Patterns(one.lower() for one in actions), Patterns(resources))
+        for effect, actions, resources in read
+    )
 
 
-def _statement(rule: dict[str, object]) -> Statement:
+def _rule(rule: dict[str, object]) -> tuple[str, list[str], list[str]]:
+    """(effect, action patterns, resource patterns) of a statement."""
     unknown = set(rule) - {"Effect", "Action", "Resource", "Sid"}
     if unknown:
         # A condition that is not understood must not be dropped: the statement would allow more than was written.
         raise HubError(Kind.BAD_PARAM, f"Document: {min(unknown)[:40]!r} in a statement is not supported")
-    try:
-        made = msgspec.convert(
-            {
-                "Effect": rule.get("Effect"),
-                "Action": _listed(rule.get("Action")),
-                "Resource": _listed(rule.get("Resource")),
-            },
-            Statement,
-        )
-    except msgspec.ValidationError as fault:
-        raise HubError(Kind.BAD_PARAM, f"Document: {str(fault)[:120]}") from fault
-    if len(made.actions) + len(made.resources) > _PATTERNS or not made.actions or not made.resources:
-        raise HubError(
-            Kind.BAD_PARAM, f"Document: at least one Action and Resource, at most {_PATTERNS} in a statement"
-        )
-    for action in made.actions:
+    if rule.get("Effect") not in {"Allow", "Deny"}:
+        raise HubError(Kind.BAD_PARAM, "Document: Effect must be Allow or Deny")
+    actions, resources = _texts(rule, "Action"), _texts(rule, "Resource")
+    for action in actions:
         if not _ACTION.fullmatch(action):
-            raise HubError(
-                Kind.BAD_PARAM, f"Document: Action {action[:60]!r}; write <product>:<API name>, with * for any"
-            )
-    for resource in made.resources:
+            raise HubError(Kind.BAD_PARAM, f"Document: Action {action[:60]!r}; write <product>:<API name>, * for any")
+    for resource in resources:
         if not _RESOURCE.fullmatch(resource):
-            raise HubError(Kind.BAD_PARAM, f"Document: Resource {resource[:60]!r}; write * or a URN")
-    return made
+            raise HubError(Kind.BAD_PARAM, f"Document: Resource {resource[:60]!r}; write * or {_RESOURCES}")
+    return str(rule["Effect"]), actions, resources
 
 
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+def _texts(rule: dict[str, object], name: str) -> list[str]:
+    value = rule.get(name)
+    listed = [value] if isinstance(value, str) else value
+    if not isinstance(listed, list) or not listed or not all(isinstance(one, str) for one in listed):
+        raise HubError(Kind.BAD_PARAM, f"Document: {name} must be a text or a list of them, not empty")
+    return listed
 
 
 def decide(policies: Iterable[Attached], action: str, target: Target) -> bool | None:
     """True: allowed; False: denied; None: nothing is said about it. ``action`` is ``product:Name``."""
     verdict: bool | None = None
+    names = _names(action)
     for statements, project_id in policies:
-        if project_id and target.project_id not in {project_id, "*"}:
+        if project_id and target.project_id not in {project_id, PUBLIC, LENT}:
             continue
         for statement in statements:
-            if _covers(statement, action, target):
-                if statement.effect == "Deny":
+            if statement.actions.has(*names) and statement.resources.has(*target.urns):
+                if statement.is_deny:
                     return False
-                verdict = True
+                if not project_id or target.project_id != LENT:
+                    verdict = True
     return verdict
 
 
-def _covers(statement: Statement, action: str, target: Target) -> bool:
-    return any(_is_action(one, action) for one in statement.actions) and any(
-        one == "*" or any(_matches(one, urn) for urn in target.urns) for one in statement.resources
-    )
+def _names(action: str) -> tuple[str, str]:
+    """An action with its product and without, as patterns are compared to it."""
+    lowered = action.lower()
+    return lowered, lowered.partition(":")[2]
 
 
 def projects(policies: Iterable[Attached], action: str) -> frozenset[str]:
@@ -145,22 +170,12 @@ def projects(policies: Iterable[Attached], action: str) -> frozenset[str]:
 
 def touches(policies: Iterable[Attached], action: str) -> bool:
     """Whether some statement denies the action anywhere: the caller then must not be taken to have it everywhere."""
+    names = _names(action)
     return any(
-        statement.effect == "Deny" and any(_is_action(one, action) for one in statement.actions)
-        for statements, _ in policies
-        for statement in statements
+        statement.is_deny and statement.actions.has(*names) for statements, _ in policies for statement in statements
     )
 
 
-def _is_action(pattern: str, action: str) -> bool:
-    return _matches(pattern, action if ":" in pattern or pattern == "*" else action.partition(":")[2])
-
-
-def _matches(pattern: str, text: str) -> bool:
-    return _compiled(pattern).match(text) is not None
-
-
-@functools.lru_cache(maxsize=4096)
 def _compiled(pattern: str) -> re.Pattern[str]:
     # fnmatch writes stars as atomic groups, so a pattern of many stars cannot make a match take forever.
     return re.compile(fnmatch.translate(pattern.replace("[", "[[]").replace("?", "[?]")))

@@ -26,7 +26,7 @@ SERVICE = "entrepot"
 TOKEN_LENGTH = 16_384
 REFRESH_SECONDS = 30 * 86_400
 LEEWAY = 60
-SCOPES = 64
+SCOPES = 16
 """Most repositories in one token."""
 ACTIONS = ("pull", "push", "delete")
 _REMEMBERED = 4096

@@ -2,17 +2,31 @@
 
 from entrepot.errors import HubError
 from entrepot.ops.context import Ctx, Who
+from entrepot.store.db import Rows
 from entrepot.store.sql import audit as sql
 from entrepot.store.sql.audit import Entry
 
-TARGET_LENGTH = 300
+TARGET_LENGTH = 16_384
+"""Room for a hundred tags of a push or delete: what is cut off would go unseen."""
 
 
-def entry(ctx: Ctx, action: str, target: str, ret_code: int = 0, who: Who | None = None) -> Entry:
-    """A line about the caller, or about ``who`` when the caller is only now becoming somebody."""
+def entry(
+    ctx: Ctx, action: str, target: str, ret_code: int = 0, who: Who | None = None, account_id: int | None = None
+) -> Entry:
+    """A line about the caller, or about ``who`` when the caller is only now becoming somebody.
+
+    ``account_id``: whose trail it stands in, when that is not the caller's.
+    """
     person = who or ctx.who
     name = person.email or (f"user {person.person_id}" if person.person_id else "")
-    return Entry(ctx.now, person.account_id, name, action, target[:TARGET_LENGTH], ctx.address, ret_code)
+    return Entry(ctx.now, account_id or person.account_id, name, action, target[:TARGET_LENGTH], ctx.address, ret_code)
+
+
+def write(rows: Rows, ctx: Ctx, action: str, target: str, owner: int) -> None:
+    """A line in the transaction of the change; also in the trail of the account that owns what was changed."""
+    sql.add(rows, entry(ctx, action, target))
+    if owner != ctx.who.account_id:
+        sql.add(rows, entry(ctx, action, target, account_id=owner))
 
 
 async def record(ctx: Ctx, action: str, target: str, ret_code: int = 0, who: Who | None = None) -> None:

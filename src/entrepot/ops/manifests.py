@@ -4,11 +4,10 @@ from entrepot.errors import HubError, Kind
 from entrepot.model import manifest as manifests
 from entrepot.model.manifest import Manifest
 from entrepot.model.names import Repository
-from entrepot.ops import audit, quotas
+from entrepot.ops import audit, permits, quotas
 from entrepot.ops.buckets import own
 from entrepot.ops.context import Ctx
 from entrepot.store.db import Rows
-from entrepot.store.sql import audit as audit_sql
 from entrepot.store.sql import buckets as buckets_sql
 from entrepot.store.sql import manifests as sql
 
@@ -36,7 +35,8 @@ async def put(
         for tag in tags:
             count = sql.set_tag(rows, image_id, tag, manifest_id, ctx.now)
             warnings.append(quotas.check_tags(rows, ctx.hub.settings, bucket_id, count))
-        audit_sql.add(rows, audit.entry(ctx, "PushManifest", f"{repository}@{digest} {' '.join(tags)}".rstrip()))
+        owner = buckets_sql.owner_of(rows, bucket_id)
+        audit.write(rows, ctx, "PushManifest", f"{repository}@{digest} {' '.join(tags)}".rstrip(), owner)
         return warnings
 
     quotas.warn(ctx, await ctx.hub.db.write(store))
@@ -49,7 +49,7 @@ async def delete(ctx: Ctx, repository: Repository, image_id: int | None, referen
     def remove(rows: Rows) -> None:
         if image_id is None:
             raise HubError(Kind.MANIFEST_UNKNOWN, reference)
-        audit_sql.add(rows, audit.entry(ctx, "DeleteManifest", f"{repository} {reference}"))
+        audit.write(rows, ctx, "DeleteManifest", f"{repository} {reference}", ctx.who.account_id)
         if ":" not in reference:
             if not sql.delete_tag(rows, image_id, reference, ctx.now):
                 raise HubError(Kind.MANIFEST_UNKNOWN, f"tag {reference}")
@@ -67,11 +67,18 @@ async def delete_image(ctx: Ctx, bucket: str, image: str) -> None:
     _need_delete(ctx)
 
     def remove(rows: Rows) -> None:
-        image_id = buckets_sql.find_image(rows, own(ctx, rows, bucket).id, image)
+        image_id = buckets_sql.find_image(rows, _open_own(ctx, rows, bucket), image)
         if image_id is None or not sql.delete_all(rows, image_id, ctx.now):
             raise HubError(Kind.DELETE_UNKNOWN, f"image {image!r}")
 
     await ctx.hub.db.write(remove)
+
+
+def _open_own(ctx: Ctx, rows: Rows, name: str) -> int:
+    """The id of a bucket of the caller's account whose networks hold the caller; raises BUCKET_UNKNOWN, IP_REJECTED."""
+    bucket = own(ctx, rows, name)
+    permits.check_network(ctx, bucket.place, "delete")
+    return bucket.id
 
 
 def _need_delete(ctx: Ctx) -> None:
@@ -87,7 +94,7 @@ async def delete_tags(ctx: Ctx, bucket: str, image: str, tags: list[str]) -> Non
     _need_delete(ctx)
 
     def remove(rows: Rows) -> None:
-        image_id = buckets_sql.find_image(rows, own(ctx, rows, bucket).id, image)
+        image_id = buckets_sql.find_image(rows, _open_own(ctx, rows, bucket), image)
         if image_id is None:
             raise HubError(Kind.DELETE_UNKNOWN, f"image {image!r}")
         for tag in dict.fromkeys(tags):

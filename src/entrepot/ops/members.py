@@ -13,6 +13,8 @@ from entrepot.store.sql import members as sql
 from entrepot.store.sql import people as people_sql
 
 NAME_LENGTH = 64
+KEYS = 50
+"""Most access keys of one user."""
 
 
 async def create(
@@ -124,8 +126,10 @@ async def create_key(ctx: Ctx, user_name: str) -> tuple[sql.Key, str]:
 
     def add(rows: Rows) -> sql.Key:
         member = _mine(ctx, rows, user_name)
+        if len(sql.keys(rows, ctx.who.account_id, member.id)) >= KEYS:
+            raise HubError(Kind.QUOTA_EXCEEDED, f"a user has at most {KEYS} keys")
         people_sql.add_key(rows, public_key, sealed, member.id, ctx.now)
-        return sql.Key(public_key, member.id, 1, "", ctx.now, ctx.now)
+        return sql.Key(public_key, member.id, 1, "", ctx.now, ctx.now, member.is_main)
 
     return await ctx.hub.db.write(add), private_key
 
@@ -167,7 +171,14 @@ def _mine(ctx: Ctx, rows: Rows, user_name: str) -> sql.Member:
         raise HubError(Kind.DENIED, "only an administrator handles the keys of others")
     if member is None:
         raise HubError(Kind.USER_UNKNOWN, user_name)
+    _not_above(ctx, member)
     return member
+
+
+def _not_above(ctx: Ctx, member: sql.Member) -> None:
+    """No policy binds the main user: with one of its keys, whoever may make keys could do everything."""
+    if member.is_main and not ctx.who.is_main:
+        raise HubError(Kind.DENIED, "only the main user handles its own keys")
 
 
 def _is_oneself(ctx: Ctx, person_id: int) -> bool:
@@ -179,6 +190,8 @@ def _my_key(ctx: Ctx, rows: Rows, public_key: str) -> sql.Key:
     key = sql.find_key(rows, ctx.who.account_id, public_key)
     if key is None or ("admin" not in ctx.who.rights and not _is_oneself(ctx, key.person_id)):
         raise HubError(Kind.KEY_UNKNOWN, public_key[:60])
+    if key.is_of_main and not ctx.who.is_main:
+        raise HubError(Kind.DENIED, "only the main user handles its own keys")
     return key
 
 

@@ -12,9 +12,18 @@ from entrepot.store.db import Rows
 from entrepot.store.sql import buckets as sql
 from entrepot.store.sql import grants as grants_sql
 from entrepot.store.sql.buckets import Bucket, Place
+from entrepot.store.sql.listing import BucketRow
 
 VERBS = {"pull": "uhub:PullImage", "push": "uhub:PushImage", "delete": "uhub:DeleteImage"}
 """The names that policies give to what registry clients do."""
+
+
+_SAME = (
+    frozenset({"uhub:DeleteImage", "uhub:DeleteRepoImage", "ugc:DeleteImage"}),
+    frozenset({"uhub:CreateRepo", "ugc:CreateDockerImageBucket"}),
+)
+_SYNONYMS = {name: same for same in _SAME for name in same}
+"""One deed under several names: a Deny of one name denies the deed; an Allow is for its own name."""
 
 
 def may(who: Who, right: str, action: str, target: Target = ACCOUNT) -> bool:
@@ -24,9 +33,13 @@ def may(who: Who, right: str, action: str, target: Target = ACCOUNT) -> bool:
     """
     if who.boundary is not None and policy.decide([Attached(who.boundary)], action, target) is not True:
         return False
-    verdict = policy.decide(who.policies, action, target) if who.policies else None
-    if verdict is not None:
-        return verdict
+    if who.policies:
+        verdict = policy.decide(who.policies, action, target)
+        others = _SYNONYMS.get(action, frozenset()) - {action}
+        if any(policy.decide(who.policies, name, target) is False for name in others):
+            return False
+        if verdict is not None:
+            return verdict
     return not right or right in who.rights
 
 
@@ -34,13 +47,21 @@ def everywhere(who: Who, right: str) -> bool:
     """Whether the caller has a registry right in its whole account, with no exception anywhere."""
     action = VERBS[right]
     held = (*who.policies, Attached(who.boundary)) if who.boundary is not None else who.policies
-    return may(who, right, action) and not policy.touches(held, action)
+    return may(who, right, action) and not any(
+        policy.touches(held, name) for name in _SYNONYMS.get(action, frozenset({action}))
+    )
 
 
-def target_of(who: Who, bucket: Bucket, image: str = "") -> Target:
+def denied_in_lists(who: Who, action: str) -> bool:
+    """Whether a list that the caller may see has to leave out what a policy denies."""
+    return bool(who.policies) and policy.touches(who.policies, action)
+
+
+def target_of(who: Who, bucket: Bucket | BucketRow, image: str = "") -> Target:
     """A bucket, or an image in it, as policies name it."""
     urn = f"ucs:uhub:{bucket.region}:{bucket.account_id}:repo/{bucket.name}"
-    project_id = bucket.project_id if bucket.account_id == who.account_id else "*"
+    abroad = policy.PUBLIC if bucket.is_public else policy.LENT
+    project_id = bucket.project_id if bucket.account_id == who.account_id else abroad
     return Target((urn, f"{urn}/{image}") if image else (urn,), project_id)
 
 

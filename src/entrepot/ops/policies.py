@@ -13,7 +13,7 @@ SCOPES = ("ScopeRequired", "ScopeEmpty", "ScopeUnrestricted")
 """In one or more projects; in the whole account; either. UCloud's words."""
 POLICIES = 200
 """Most policies of an account."""
-ATTACHED = 50
+ATTACHED = 20
 """Most policies of a user or role: each is read with every call."""
 
 
@@ -152,6 +152,8 @@ def place(ctx: Ctx, rows: Rows, scope: str, project_id: str | None) -> str:
 
 def attach(ctx: Ctx, rows: Rows, holder: str, urns: list[str], project_id: str) -> None:
     """Give policies to a user or role. Raises POLICY_UNKNOWN, BAD_PARAM where a policy may not be, QUOTA_EXCEEDED."""
+    if len(set(urns)) != len(urns) or len(urns) > ATTACHED:
+        raise HubError(Kind.BAD_PARAM, f"PolicyURNs: at most {ATTACHED}, each once")
     for urn in urns:
         scope_type = find(ctx, rows, urn).scope_type
         if (scope_type == "ScopeEmpty" and project_id) or (scope_type == "ScopeRequired" and not project_id):

@@ -69,17 +69,26 @@ def check_tags(rows: Rows, settings: Settings, bucket_id: int, count: int | None
     return _check("tags", "this image", count, limits(rows, settings, project_id, bucket_id).tags)
 
 
-def check_room(rows: Rows, settings: Settings, bucket_id: int, size: int) -> None:
-    """Refuse before bytes are sent that cannot be kept. Raises QUOTA_EXCEEDED."""
+def room(rows: Rows, settings: Settings, bucket_id: int) -> int | None:
+    """How many bytes more an upload to a bucket may bring, unfinished uploads counted; None: as many as it likes."""
     bucket = buckets_sql.by_id(rows, bucket_id)
     if bucket is None:
-        return
+        return None
     most = limits(rows, settings, bucket.project_id, bucket_id)
+    left = []
     if most.bucket_bytes:
-        _check("bytes", "this bucket", bucket.bytes + max(size, 1), most.bucket_bytes)
+        left.append(most.bucket_bytes - bucket.bytes - sql.unfinished(rows, "id", bucket_id))
     if most.project_bytes:
         held = sql.project_bytes(rows, bucket.project_id)
-        _check("bytes", f"project {bucket.project_id}", held + max(size, 1), most.project_bytes)
+        left.append(most.project_bytes - held - sql.unfinished(rows, "project_id", bucket.project_id))
+    return max(0, min(left)) if left else None
+
+
+def no_room(left: int) -> HubError:
+    """The refusal of bytes that could not be kept."""
+    return HubError(
+        Kind.QUOTA_EXCEEDED, f"{left} bytes are left for this bucket; delete what is not needed, or ask the operator"
+    )
 
 
 def _check(kind: str, place: str, used: int, most: int) -> str:

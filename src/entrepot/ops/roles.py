@@ -12,10 +12,11 @@ import msgspec
 from entrepot.errors import HubError, Kind
 from entrepot.model import names, policy
 from entrepot.model.policy import Target
-from entrepot.ops import permits, policies
+from entrepot.ops import audit, permits, policies
 from entrepot.ops.context import Ctx, Hub, Who
 from entrepot.ops.people import new_secret, policies_of
 from entrepot.store.db import Rows
+from entrepot.store.sql import audit as audit_sql
 from entrepot.store.sql import people as people_sql
 from entrepot.store.sql import policies as sql
 from entrepot.store.sql.policies import Role, Session
@@ -27,6 +28,8 @@ _URN = re.compile(r"ucs:iam::(\d{1,18}):role/([A-Za-z0-9_.@-]{1,64})")
 _PRINCIPAL = re.compile(r"ucs:iam::(\d{1,18}):(root|user/[^\s:/]{1,64})")
 _SESSION_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _ACCOUNTS = 64
+SESSIONS = 100
+"""Most temporary keys that one person has of one role at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ def trusted(document: str) -> tuple[tuple[int, str], ...]:
     Form: statements with Effect Allow, Action sts:AssumeRole and a Principal ``ucs:iam::<CompanyID>:root`` or
     ``ucs:iam::<CompanyID>:user/<UserName>``, alone, in a list, or under a key of an object.
     """
+    if len(document) > policy.DOCUMENT_LENGTH:
+        raise HubError(Kind.BAD_PARAM, f"RolePolicyDocument: at most {policy.DOCUMENT_LENGTH} characters")
     try:
         whole = msgspec.json.decode(document.encode(), type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as fault:
@@ -64,9 +69,8 @@ def trusted(document: str) -> tuple[tuple[int, str], ...]:
 
 
 def _texts(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [text for one in value.values() for text in _texts(one)]
-    return list(value) if isinstance(value, list) else [value]
+    under = list(value.values()) if isinstance(value, dict) else [value]
+    return [text for one in under for text in (one if isinstance(one, list) else [one])]
 
 
 def _principal(text: Any) -> tuple[int, str]:
@@ -82,7 +86,7 @@ async def create(ctx: Ctx, name: str, *, trust: str, description: str, session_s
     """A new role without any policy. Raises BAD_PARAM, EXISTS, QUOTA_EXCEEDED."""
     names.policy(name)
     trusted(trust)
-    if len(trust) > policy.DOCUMENT_LENGTH or not SHORTEST <= session_seconds <= LONGEST:
+    if not SHORTEST <= session_seconds <= LONGEST:
         raise HubError(Kind.BAD_PARAM, f"MaxSessionDuration: {SHORTEST} to {LONGEST} seconds")
 
     def add(rows: Rows) -> Role:
@@ -147,7 +151,11 @@ async def assume(ctx: Ctx, urn: str, *, name: str, seconds: int | None, boundary
             boundary,
             expires,
         )
+        if sql.live_sessions(rows, who.person_id, role.id, ctx.now) >= SESSIONS:
+            raise HubError(Kind.QUOTA_EXCEEDED, f"at most {SESSIONS} temporary keys of one role at a time")
         sql.add_session(rows, session, ctx.now)
+        if role.account_id != who.account_id:
+            audit_sql.add(rows, audit.entry(ctx, "AssumeRole", f"{urn} {name}", account_id=role.account_id))
         return expires
 
     return Credentials(public_key, private_key, token, await ctx.hub.db.write(add))

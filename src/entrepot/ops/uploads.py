@@ -16,7 +16,6 @@ from entrepot.ops import audit, quotas
 from entrepot.ops.context import Ctx, Hub
 from entrepot.store.blobs import Broken
 from entrepot.store.db import Rows
-from entrepot.store.sql import audit as audit_sql
 from entrepot.store.sql import blobs as sql
 from entrepot.store.sql import buckets as buckets_sql
 from entrepot.store.sql.blobs import Upload
@@ -49,7 +48,24 @@ async def begin(ctx: Ctx, bucket_id: int, image: str, algorithm: str = "sha256")
 
 async def check_room(ctx: Ctx, bucket_id: int, size: int) -> None:
     """Refuse an upload whose bytes the bucket's quotas leave no room for; raises QUOTA_EXCEEDED."""
-    await ctx.hub.db.read(quotas.check_room, ctx.hub.settings, bucket_id, size)
+    left = await ctx.hub.db.read(quotas.room, ctx.hub.settings, bucket_id)
+    if left is not None and left < max(size, 1):
+        raise quotas.no_room(left)
+
+
+async def _within(ctx: Ctx, bucket_id: int, body: Body) -> Body:
+    """The body, as far as the bucket's quotas leave room for it when it begins; raises QUOTA_EXCEEDED past that."""
+    left = await ctx.hub.db.read(quotas.room, ctx.hub.settings, bucket_id)
+    if left is None:
+        async for chunk in body:
+            yield chunk
+        return
+    seen = 0
+    async for chunk in body:
+        seen += len(chunk)
+        if seen > left:
+            raise quotas.no_room(left)
+        yield chunk
 
 
 async def find(ctx: Ctx, image_id: int | None, session: str) -> Upload:
@@ -60,11 +76,12 @@ async def find(ctx: Ctx, image_id: int | None, session: str) -> Upload:
     return found
 
 
-async def append(ctx: Ctx, upload: Upload, start: int | None, body: Body) -> Upload:
+async def append(ctx: Ctx, bucket_id: int, upload: Upload, start: int | None, body: Body) -> Upload:
     """Receive the next bytes; the session as it is then.
 
     ``start`` is where the client thinks it is (None: wherever we are); another place raises RANGE_INVALID and leaves
-    the session usable. When the body breaks off, what came is kept and Broken goes on to the caller.
+    the session usable. When the body breaks off, what came is kept and Broken goes on to the caller. Past the quotas
+    of the bucket QUOTA_EXCEEDED ends the session.
     """
     if start is not None and start != upload.received:
         raise HubError(Kind.RANGE_INVALID, f"the next byte is {upload.received}, not {start}")
@@ -74,9 +91,13 @@ async def append(ctx: Ctx, upload: Upload, start: int | None, body: Body) -> Upl
         raise _gone(upload.id)
     hasher = await _resume(ctx.hub, upload)
     try:
-        written = await ctx.hub.blobs.append(upload.id, upload.received, body, hasher)
+        written = await ctx.hub.blobs.append(upload.id, upload.received, _within(ctx, bucket_id, body), hasher)
     except Broken as broken:
         await _advance(ctx, upload, broken.written, hasher)
+        raise
+    except HubError as fault:
+        if fault.kind is Kind.QUOTA_EXCEEDED:
+            await cancel(ctx, upload)  # it can never end well, and its bytes take room from the others
         raise
     return await _advance(ctx, upload, written, hasher)
 
@@ -132,14 +153,14 @@ async def whole(ctx: Ctx, bucket_id: int, image: str, digest: Digest, body: Body
     session = ctx.hub.new_id()
     hasher = digests.hasher(digest.algorithm)
     try:
-        size = await ctx.hub.blobs.append(session, 0, body, hasher)
+        size = await ctx.hub.blobs.append(session, 0, _within(ctx, bucket_id, body), hasher)
         so_far = f"{digest.algorithm}:{hasher.hexdigest()}"
         if so_far != str(digest):
             raise HubError(Kind.DIGEST_INVALID, f"what was received has {so_far}, announced was {digest}")
+        image_id = await ctx.hub.db.note(buckets_sql.image_for_push, bucket_id, image, ctx.now)
     except BaseException:
         await ctx.hub.blobs.drop_upload(session)
         raise
-    image_id = await ctx.hub.db.note(buckets_sql.image_for_push, bucket_id, image, ctx.now)
     await _publish(ctx, session, image_id, size, digest)
 
 
@@ -228,7 +249,7 @@ async def delete_blob(ctx: Ctx, repository: Repository, image_id: int | None, di
         if sql.is_used(rows, image_id, blob_id):
             raise HubError(Kind.UNSUPPORTED, "a manifest of this image needs the blob; delete the manifest first")
         sql.unlink(rows, image_id, blob_id)
-        audit_sql.add(rows, audit.entry(ctx, "DeleteBlob", f"{repository} {digest}"))
+        audit.write(rows, ctx, "DeleteBlob", f"{repository} {digest}", ctx.who.account_id)
 
     await ctx.hub.db.write(remove)
 

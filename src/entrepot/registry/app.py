@@ -11,7 +11,7 @@ import structlog
 from entrepot.errors import HubError, Kind
 from entrepot.model import names
 from entrepot.model.names import Repository
-from entrepot.ops import access, people
+from entrepot.ops import access, audit, people
 from entrepot.ops.access import ANONYMOUS, Pass
 from entrepot.ops.context import NOBODY, Ctx, Hub
 from entrepot.ops.origin import Origin
@@ -47,6 +47,9 @@ SESSION = Route(
 )
 TOKEN = Route({"GET": token.get, "POST": token.post}, in_repository=False)
 NOWHERE = Repository("", "")
+_CHANGES = {"POST": "Push", "PUT": "Push", "PATCH": "Push", "DELETE": "Delete"}
+_REFUSALS = frozenset({Kind.DENIED, Kind.IP_REJECTED, Kind.QUOTA_EXCEEDED})
+"""What is told in the audit trail of a refused change, and when."""
 
 
 def match(path: str) -> tuple[Route, str, str]:
@@ -112,6 +115,8 @@ class RegistryDoor:
             answer = await handler(call)
         except HubError as fault:
             answer = render(fault, challenge)
+            if call is not None and method in _CHANGES and fault.kind in _REFUSALS:
+                await audit.record_refusal(call.ctx, _CHANGES[method], f"{call.name} {call.reference}".rstrip(), fault)
         except Broken:
             return  # the client is gone: nobody to answer
         except Exception:

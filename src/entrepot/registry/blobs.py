@@ -7,6 +7,7 @@ from entrepot.model import digest as digests
 from entrepot.ops import access, uploads
 from entrepot.registry.wire import Answer, Call, Headers, render
 from entrepot.store.sql import blobs as sql
+from entrepot.store.sql.buckets import Place
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
@@ -25,11 +26,16 @@ async def get(call: Call) -> Answer:
         (b"docker-content-digest", digest.encode()),
         (b"etag", etag),
         (b"accept-ranges", b"bytes"),
-        (b"cache-control", b"max-age=31536000" if found.bucket.is_public else b"private, max-age=31536000"),
+        (b"cache-control", _cache_control(found.bucket)),
     ]
     if call.headers.get(b"if-none-match") == etag:
         return Answer(304, headers)
     return await _send(call, found.key, found.size, headers)
+
+
+def _cache_control(place: Place) -> bytes:
+    is_everybodys = place.is_public and not place.networks
+    return b"max-age=31536000" if is_everybodys else b"private, max-age=31536000"
 
 
 async def _send(call: Call, key: str, size: int, headers: Headers) -> Answer:

@@ -56,17 +56,17 @@ async def _source(call: Call, text: str) -> tuple[int, int | None]:
 
 async def patch(call: Call) -> Answer:
     """PATCH: the next chunk (Content-Range), or a stream that goes on where the session is."""
-    upload = await _session(call)
-    upload = await _receive(call, upload)
+    bucket_id, upload = await _session(call)
+    upload = await _receive(call, bucket_id, upload)
     return _accepted(call, upload.id, upload.received)
 
 
-async def _receive(call: Call, upload: Upload) -> Upload:
+async def _receive(call: Call, bucket_id: int, upload: Upload) -> Upload:
     start, length = _content_range(call)
     announced = call.length()
     if start is not None and announced is not None and announced != length:
         raise HubError(Kind.SIZE_INVALID, f"Content-Range spans {length} bytes, Content-Length says {announced}")
-    return await uploads.append(call.ctx, upload, start, call.body())
+    return await uploads.append(call.ctx, bucket_id, upload, start, call.body())
 
 
 def _content_range(call: Call) -> tuple[int | None, int]:
@@ -81,7 +81,7 @@ def _content_range(call: Call) -> tuple[int | None, int]:
 
 async def close(call: Call) -> Answer:
     """PUT: the last bytes, if any, and the digest of the whole."""
-    _, image_id = await _writable(call)
+    bucket_id, image_id = await _writable(call)
     digest = digests.parse(call.query().get("digest", [""])[0])
     try:
         upload = await uploads.find(call.ctx, image_id, call.reference)
@@ -91,14 +91,14 @@ async def close(call: Call) -> Answer:
             return _created(call, str(digest))
         raise
     if call.length() != 0 or b"content-range" in call.headers:
-        upload = await _receive(call, upload)
+        upload = await _receive(call, bucket_id, upload)
     await uploads.finish(call.ctx, upload, digest)
     return _created(call, str(digest))
 
 
 async def status(call: Call) -> Answer:
     """GET: how far the session is."""
-    upload = await _session(call)
+    _, upload = await _session(call)
     answer = _accepted(call, upload.id, upload.received)
     answer.status = 204
     return answer
@@ -106,7 +106,8 @@ async def status(call: Call) -> Answer:
 
 async def cancel(call: Call) -> Answer:
     """DELETE: end the session."""
-    await uploads.cancel(call.ctx, await _session(call))
+    _, upload = await _session(call)
+    await uploads.cancel(call.ctx, upload)
     return Answer(204)
 
 
@@ -118,9 +119,9 @@ async def _writable(call: Call) -> tuple[int, int | None]:
     return found[0].id, found[1]
 
 
-async def _session(call: Call) -> Upload:
-    _, image_id = await _writable(call)
-    return await uploads.find(call.ctx, image_id, call.reference)
+async def _session(call: Call) -> tuple[int, Upload]:
+    bucket_id, image_id = await _writable(call)
+    return bucket_id, await uploads.find(call.ctx, image_id, call.reference)
 
 
 def _accepted(call: Call, session: str, received: int) -> Answer:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from entrepot.errors import HubError, Kind
 from entrepot.store.db import Rows
 
 
@@ -62,6 +63,12 @@ def project_of(rows: Rows, bucket_id: int) -> str:
     """The project of a bucket; "" without the bucket."""
     row = rows.one("SELECT project_id FROM bucket WHERE id = :id", id=bucket_id)
     return str(row[0]) if row else ""
+
+
+def owner_of(rows: Rows, bucket_id: int) -> int:
+    """The account of a bucket; 0 without the bucket."""
+    row = rows.one("SELECT account_id FROM bucket WHERE id = :id", id=bucket_id)
+    return int(row[0]) if row else 0
 
 
 def everything(rows: Rows) -> list[Bucket]:
@@ -144,19 +151,23 @@ def find_image(rows: Rows, bucket_id: int, name: str) -> int | None:
 
 
 def image_for_push(rows: Rows, bucket_id: int, name: str, now: int) -> int:
-    """An image's id; it is made when missing. It counts as an image once it holds a manifest."""
+    """An image's id; it is made when missing. It counts as an image once it holds a manifest.
+
+    Raises NAME_UNKNOWN when the bucket was deleted meanwhile.
+    """
     found = find_image(rows, bucket_id, name)
     if found is not None:
         return found
     row = rows.one(
         "INSERT INTO image (bucket_id, name, manifest_count, tag_count, created_at, updated_at)"
-        " VALUES (:bucket, :name, 0, 0, :now, :now)"
+        " SELECT id, :name, 0, 0, :now, :now FROM bucket WHERE id = :bucket"
         " ON CONFLICT (bucket_id, name) DO UPDATE SET updated_at = image.updated_at RETURNING id",
         bucket=bucket_id,
         name=name,
         now=now,
     )
-    assert row is not None
+    if row is None:
+        raise HubError(Kind.NAME_UNKNOWN, "the bucket was deleted meanwhile")
     return int(row[0])
 
 

@@ -10,7 +10,6 @@ class Grant(NamedTuple):
     """A grant on a bucket."""
 
     account_id: int
-    account_name: str
     may_write: int
     created_at: int
 
@@ -30,8 +29,7 @@ def of_bucket(rows: Rows, bucket_id: int) -> list[Grant]:
     return [
         Grant(*row)
         for row in rows.all(
-            "SELECT g.account_id, a.name, g.may_write, g.created_at FROM bucket_grant g"
-            " JOIN account a ON a.id = g.account_id WHERE g.bucket_id = :bucket ORDER BY g.account_id",
+            "SELECT account_id, may_write, created_at FROM bucket_grant WHERE bucket_id = :bucket ORDER BY account_id",
             bucket=bucket_id,
         )
     ]

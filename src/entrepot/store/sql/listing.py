@@ -14,6 +14,9 @@ class BucketRow(NamedTuple):
     is_public: int
     image_count: int
     created_at: int
+    account_id: int
+    project_id: str
+    region: str
 
 
 class Scope(NamedTuple):
@@ -42,7 +45,7 @@ GRANTED = Scope(
     "SELECT name FROM bucket_grant WHERE account_id = :account AND is_public = 0 AND region = :region",
     f"({_SUM} AND scope = 'granted ' || :account AND is_public = 0)",
 )
-_COLUMNS = "name, is_public, image_count, created_at"
+_COLUMNS = "name, is_public, image_count, created_at, account_id, project_id, region"
 
 
 def in_projects(projects: Iterable[str], *, private_only: bool) -> tuple[Scope, ...]:
@@ -137,22 +140,20 @@ def tags_of(rows: Rows, images: list[ImageRow], most: int) -> dict[int, list[tup
 
 def references(
     rows: Rows, account_id: int, region: str, most: int, projects: frozenset[str] | None = None
-) -> list[str]:
-    """bucket/image:tag of an account's own buckets in a region (or of some projects only), in order."""
+) -> list[tuple[str, str, str, str]]:
+    """(project, bucket, image, tag) of an account's own buckets in a region (or of some projects only), in order."""
     named = {f"p{place}": project for place, project in enumerate(sorted(projects or ()))}
     only = f" AND b.project_id IN ({', '.join(f':{name}' for name in named)})" if projects is not None else ""
-    return [
-        f"{bucket}/{image}:{tag}"
-        for bucket, image, tag in rows.all(
-            "SELECT b.name, i.name, t.name FROM bucket b JOIN image i ON i.bucket_id = b.id"
-            f" JOIN tag t ON t.image_id = i.id WHERE b.account_id = :account AND b.region = :region{only}"
-            " ORDER BY b.name, i.name, t.name LIMIT :most",
-            account=account_id,
-            region=region,
-            most=most,
-            **named,
-        )
-    ]
+    found = rows.all(
+        "SELECT b.project_id, b.name, i.name, t.name FROM bucket b JOIN image i ON i.bucket_id = b.id"
+        f" JOIN tag t ON t.image_id = i.id WHERE b.account_id = :account AND b.region = :region{only}"
+        " ORDER BY b.name, i.name, t.name LIMIT :most",
+        account=account_id,
+        region=region,
+        most=most,
+        **named,
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in found]
 
 
 class ProjectRow(NamedTuple):

@@ -83,10 +83,11 @@ class Key(NamedTuple):
     description: str
     created_at: int
     updated_at: int
+    is_of_main: int
 
 
 _KEY = (
-    "SELECT k.public_key, k.person_id, k.is_active, k.description, k.created_at, k.updated_at"
+    "SELECT k.public_key, k.person_id, k.is_active, k.description, k.created_at, k.updated_at, p.is_main"
     " FROM access_key k JOIN person p ON p.id = k.person_id WHERE p.account_id = :account"
 )
 

@@ -230,6 +230,17 @@ def add_session(rows: Rows, session: Session, now: int) -> None:
     )
 
 
+def live_sessions(rows: Rows, person_id: int, role_id: int, now: int) -> int:
+    """How many temporary keys a person has of a role."""
+    row = rows.one(
+        "SELECT COUNT(*) FROM session_key WHERE person_id = :person AND role_id = :role AND expires_at > :now",
+        person=person_id,
+        role=role_id,
+        now=now,
+    )
+    return int(row[0]) if row else 0
+
+
 def find_session(rows: Rows, public_key: str) -> tuple[Session, Role] | None:
     """A temporary key and its role."""
     row = rows.one(

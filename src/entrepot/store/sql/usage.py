@@ -69,6 +69,16 @@ def project_bytes(rows: Rows, project_id: str) -> int:
     return int(row[0]) if row else 0
 
 
+def unfinished(rows: Rows, column: str, value: object) -> int:
+    """Bytes that uploads hold which have not ended, in the buckets whose ``column`` has a value."""
+    row = rows.one(
+        "SELECT COALESCE(SUM(u.received), 0) FROM bucket b JOIN image i ON i.bucket_id = b.id"
+        f" JOIN upload u ON u.image_id = i.id WHERE b.{column} = :value",
+        value=value,
+    )
+    return int(row[0]) if row else 0
+
+
 def tag_count(rows: Rows, bucket_id: int, image: str) -> int:
     """Tags of an image; 0 for one that is not there."""
     row = rows.one(
