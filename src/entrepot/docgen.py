@@ -50,6 +50,9 @@ def errors_page() -> str:
         "One row for each refusal: what registry clients see (OCI code and HTTP status), what API clients see (RetCode",
         "in an HTTP 200 answer), and the exit code of the command line.",
         "",
+        "A second call of one Request object of the Java SDK is answered 171: it signs the first signature too. Make a new",
+        "object for each call.",
+        "",
         "| Kind | OCI code | HTTP | RetCode | Exit | Message |",
         "|:---|:---|---:|---:|---:|:---|",
     ]
@@ -78,16 +81,43 @@ def _help(command: click.Command, parent: click.Context | None, lines: list[str]
                 _help(made, context, lines)
 
 
+def _recorded(path: Path) -> "dict[str, Any]":
+    return dict(json.loads(path.read_text("utf-8"))) if path.exists() else {}
+
+
+def clients_page(clients: "dict[str, Any]") -> str:
+    """What each registry client was seen to do, by capability; ``clients``: name -> version and capabilities."""
+    names = sorted(clients)
+    capabilities: dict[str, int] = {}
+    for entry in clients.values():
+        for one in entry["capabilities"]:
+            capabilities[one] = capabilities.get(one, 0) + 1
+    lines = [
+        "# Registry clients",
+        "",
+        "Real clients, unchanged, against a running hub: `tests/clients` drives them, and this table is written by",
+        "those runs. An empty cell: the client has no such command, or it is not tested.",
+        "",
+        f"| | {' | '.join(names)} |",
+        f"|:---|{':---:|' * len(names)}",
+        f"| version | {' | '.join(clients[name]['version'] for name in names)} |",
+    ]
+    for one in sorted(capabilities, key=lambda name: (-capabilities[name], name)):
+        cells = ["yes" if one in clients[name]["capabilities"] else "" for name in names]
+        lines.append(f"| {one} | {' | '.join(cells)} |")
+    return NOTE + "\n".join(lines) + "\n"
+
+
 def pages(folder: Path) -> dict[str, str]:
     """Every page by its path below ``folder``, which holds what test runs recorded."""
-    recorded = folder / "api-clients.json"
-    clients = json.loads(recorded.read_text("utf-8")) if recorded.exists() else {}
+    clients = _recorded(folder / "api-clients.json")
     return {
         "settings.md": settings_page(),
         "errors.md": errors_page(),
         "cli.md": cli_page(),
         "openapi.json": openapi.text(),
         "api-coverage.md": NOTE + docs.coverage_page(clients),
+        "clients.md": clients_page(_recorded(folder / "clients.json")),
         **docs.pages(),
     }
 

@@ -5,8 +5,6 @@ And what watches them: ``Wire`` notes what a client asks the hub, ``Report`` wha
 
 import fcntl
 import hashlib
-import json
-import os
 import shutil
 import socket
 import subprocess
@@ -21,6 +19,7 @@ import pytest
 
 from entrepot.client.actions import ActionError, ActionsClient
 from tests.clients.conftest import MAIN, READER, STRANGER, bad, good, run
+from tests.clients.held import holds
 from tests.conftest import Live
 
 TOOLS = {
@@ -73,21 +72,13 @@ def tool(name: str) -> str:
 
 
 class Report:
-    """What a client was seen to do; a file in ENTREPOT_CLIENTS_REPORT, rewritten after each step that held."""
-
-    held: dict[str, set[str]] = {}
+    """What a client was seen to do."""
 
     def __init__(self, client: str, version: str) -> None:
         self.client, self.version = client, version
 
     def holds(self, capability: str) -> None:
-        held = self.held.setdefault(self.client, set())
-        held.add(capability)
-        place = os.environ.get("ENTREPOT_CLIENTS_REPORT")
-        if place:
-            Path(place).mkdir(parents=True, exist_ok=True)
-            text = json.dumps({self.client: {"version": self.version, "capabilities": sorted(held)}}, indent=2)
-            (Path(place) / f"go-{self.client}.json").write_text(text + "\n", "utf-8")
+        holds(self.client, self.version, capability)
 
 
 class Wire:

@@ -1,13 +1,16 @@
 """Docker, podman, skopeo, buildah and oras against a running hub: log in, push, pull the same digests, be refused."""
 
+import importlib.metadata
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.clients.conftest import MAIN, READER, STRANGER, Docker, bad, good, make_bucket
+from tests.clients.held import holds
 from tests.conftest import Live
 
 pytestmark = pytest.mark.clients
@@ -16,6 +19,11 @@ pytestmark = pytest.mark.clients
 def need(name: str) -> None:
     if not shutil.which(name):
         pytest.skip(f"no {name} on this machine")
+
+
+def version(client: str) -> str:
+    """The number that a client says of itself."""
+    return re.search(r"\d+\.\d+[.\w-]*", good(client, "--version"))[0]  # type: ignore[index]
 
 
 def bucket_list(live: Live, name: str) -> dict[str, object]:
@@ -63,6 +71,7 @@ def test_docker_pushes_pulls_and_the_sdk_sees_it(people: Live, docker: Docker, r
     assert name in good(*docker.words("image", "inspect", "-f", "{{.RepoDigests}}", image))
     good(*docker.words("rmi", "-f", image))
     good(*docker.words("pull", f"127.0.0.1:{people.port}/{bucket}/debian@{name}"))
+    holds("docker", version("docker"), "login", "a wrong password is refused", "push", "pull")
 
 
 def test_docker_is_refused_where_it_must_be(people: Live, docker: Docker, tmp_path: Path) -> None:
@@ -88,6 +97,8 @@ def test_docker_is_refused_where_it_must_be(people: Live, docker: Docker, tmp_pa
     good(*docker.words("tag", f"{hub}/{public}/app:v1", f"{hub}/missing-bucket/app:v1"))
     said = bad(*docker.words("push", f"{hub}/missing-bucket/app:v1"))
     assert "bucket create missing-bucket" in said
+    holds("docker", version("docker"), "anonymous pull of a public bucket", "another account is refused",
+          "a reader may pull, not push")  # fmt: skip
 
 
 # --- skopeo
@@ -125,6 +136,9 @@ def test_skopeo_copies_an_index_and_gets_the_same_digests_back(
     bad("skopeo", "copy", "--all", *skopeo(READER, "dest-"), f"oci:{folder}:v1", place)
     good("skopeo", "delete", *skopeo(MAIN), place)
     bad("skopeo", "inspect", *skopeo(MAIN), place)
+    holds("skopeo", version("skopeo"), "login", "a wrong password is refused", "push", "pull", "list tags",
+          "copy between buckets", "another account is refused", "a reader may pull, not push",
+          "delete a manifest")  # fmt: skip
 
 
 # --- podman and buildah
@@ -158,6 +172,12 @@ def test_podman(people: Live, layout: tuple[Path, str], tmp_path: Path) -> None:
     nobody = ["--authfile", str(tmp_path / "none.json")]
     (tmp_path / "none.json").write_text("{}")
     bad(*base, "pull", "-q", "--tls-verify=false", *nobody, f"{hub}/{bucket}/app:v1")
+    reader = ["--tls-verify=false", "--creds", ":".join(READER)]
+    good(*base, "pull", "-q", *reader, f"{hub}/{bucket}/app:v1")
+    bad(*base, "push", *reader, f"{hub}/{bucket}/app:v1", f"{hub}/{bucket}/app:v2")
+    bad(*base, "pull", "-q", "--tls-verify=false", "--creds", ":".join(STRANGER), f"{hub}/{bucket}/app:v1")
+    holds("podman", version("podman"), "login", "a wrong password is refused", "push", "pull",
+          "another account is refused", "a reader may pull, not push")  # fmt: skip
     assert bucket_list(people, bucket)["ImageCount"] == 1
 
 
@@ -182,6 +202,13 @@ def test_buildah_pushes_a_debian_root_and_pulls_it_back(people: Live, rootfs: Pa
         *base, "inspect", "--type", "image", "--format", "{{.FromImageDigest}}", f"{hub}/{bucket}/debian:12"
     )
     assert inspected == file.read_text().strip()
+    reader = ["--tls-verify=false", "--creds", ":".join(READER)]
+    good(*base, "pull", *reader, f"{hub}/{bucket}/debian:12")
+    bad(*base, "push", *reader, f"{hub}/{bucket}/debian:12", f"docker://{hub}/{bucket}/debian:13")
+    good(*base, "rmi", "-f", f"{hub}/{bucket}/debian:12")
+    bad(*base, "pull", "--tls-verify=false", "--creds", ":".join(STRANGER), f"{hub}/{bucket}/debian:12")
+    holds("buildah", version("buildah"), "login", "push", "pull", "another account is refused",
+          "a reader may pull, not push")  # fmt: skip
 
 
 # --- oras (Python)
@@ -200,3 +227,4 @@ def test_oras_artifact(people: Live, tmp_path: Path, monkeypatch: pytest.MonkeyP
     Path("artifact.bin").unlink()
     [back] = client.pull(target=f"127.0.0.1:{people.port}/{bucket}/thing:v1", outdir=str(tmp_path / "out"))
     assert Path(back).read_bytes() == content
+    holds("oras (Python)", importlib.metadata.version("oras"), "login", "push", "pull")

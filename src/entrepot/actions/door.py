@@ -77,10 +77,12 @@ class ActionsDoor:
 
     async def _answer(self, scope: dict[str, Any], params: Params, warnings: list[str]) -> dict[str, Any]:
         if not params.action:
-            raise HubError(Kind.MISSING_ACTION)
+            raise params.fault or HubError(Kind.MISSING_ACTION)
         action = ACTIONS.get(params.action)
         if action is None:
             raise HubError(Kind.UNKNOWN_ACTION, params.action[:100])
+        if params.fault is not None:
+            raise params.fault
         headers = dict(scope["headers"])
         base_url, address = self._origin.of(scope, headers)
         who = await self._caller(params, headers, address)

@@ -1,6 +1,7 @@
 """From an HTTP request to the set of parameters that was signed. Values stay the text that was received."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,30 +15,56 @@ MOST = 2000
 
 @dataclass(slots=True)
 class Params:
-    """``signed`` is the only set that an action may see: what stands elsewhere in the request, nobody vouched for."""
+    """``signed`` is the only set that an action may see: what stands elsewhere in the request, nobody vouched for.
+
+    ``fault``: why the place that would hold it cannot be read; to be raised once the action is known to exist.
+    """
 
     action: str = ""
     signed: dict[str, Any] = field(default_factory=dict)
+    fault: HubError | None = None
 
     def text(self, name: str) -> str:
-        """A parameter as text; "" when absent or no text."""
+        """A parameter as the text that a form would carry; "" when absent or no single value."""
         value = self.signed.get(name, "")
+        if isinstance(value, bool):
+            return "true" if value else "false"
         return value if isinstance(value, str) else ""
 
 
 def read(query_string: bytes, body: bytes) -> Params:
-    """The parameters of a request. Raises BAD_REQUEST, and BAD_PARAM for one name with two values.
+    """The parameters of a request.
 
-    The signed set is the place where Signature stands: the body, else the query. Action may stand in the query
-    alone (it is signed then all the same), or in both: the Go SDK does so.
+    The signed set is the place where Signature stands: the body, else the query; the other place may hold anything,
+    even what cannot be read. Action may stand in the query alone (it is signed then all the same), or in both: the Go
+    SDK does so.
     """
-    query = _form(query_string.decode("ascii", "replace"))
-    inside = _body(body)
-    signed = inside if "Signature" in inside or ("Signature" not in query and inside) else query
-    action = signed.get("Action") or query.get("Action") or ""
+    query_text = query_string.decode("ascii", "replace")
+    query, query_fault = _tried(_form, query_text)
+    inside, body_fault = _tried(_body, body)
+    in_body = "Signature" in inside or ("Signature" not in query and bool(inside))
+    signed, fault = (inside, body_fault) if in_body else (query, query_fault)
+    if "Signature" not in signed:
+        fault = body_fault or query_fault
+    action = signed.get("Action") or _first(query_text, "Action")
     if "Action" not in signed and action:
         signed = {**signed, "Action": action}
-    return Params(action if isinstance(action, str) else "", signed)
+    return Params(action if isinstance(action, str) else "", signed, fault)
+
+
+def _tried(parse: Callable[[Any], dict[str, Any]], raw: Any) -> tuple[dict[str, Any], HubError | None]:
+    try:
+        return parse(raw), None
+    except HubError as fault:
+        return {}, fault
+
+
+def _first(query: str, name: str) -> str:
+    """A parameter of a query that may be unreadable otherwise."""
+    if name not in query:
+        return ""
+    pairs = parse_qsl(query, keep_blank_values=True, errors="replace")
+    return next((value for key, value in pairs if key == name), "")
 
 
 def _body(body: bytes) -> dict[str, Any]:

@@ -157,6 +157,11 @@ class _Param(NamedTuple):
     is_list: bool
     required: bool
     blank: str
+    is_bool: bool
+
+
+_BOOLEANS = {"yes": "true", "no": "false"}
+"""What some clients write; true, True and 1 (and their opposites) are known to the decoder."""
 
 
 @functools.cache
@@ -168,7 +173,7 @@ def _plan(request: type[Request]) -> tuple[_Param, ...]:
         bare, meta = unwrap(hints[info.name])
         blank = str((meta.extra or {}).get("blank", "absent")) if meta else "absent"
         is_list = get_origin(bare) is list
-        made.append(_Param(info.name, info.encode_name, hints[info.name], is_list, info.required, blank))
+        made.append(_Param(info.name, info.encode_name, hints[info.name], is_list, info.required, blank, bare is bool))
     return tuple(made)
 
 
@@ -182,8 +187,10 @@ def decode(request: type[Request], params: Mapping[str, Any]) -> Request:
     for param in _plan(request):
         name = param.name
         value = _list_value(params.get(name), lists.get(name)) if param.is_list else _text(params.get(name), name)
-        if value == "" and param.blank == "refused":
+        if param.blank == "refused" and (value == "" or (value is None and name in params)):
             raise HubError(Kind.BAD_PARAM, name)
+        if param.is_bool and value is not None:
+            value = _BOOLEANS.get(str(value).lower(), value)
         if value is None or (value == "" and param.blank == "absent" and not param.required):
             if param.required:
                 raise HubError(Kind.MISSING_PARAM, f"{name}.N" if param.is_list else name)
