@@ -53,6 +53,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             pattern="^(refuse|accept)$",
         ),
     ] = "refuse"
+    row_bytes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_048_576,
+            description="Blobs of up to this size live in the database, where one commit keeps several at once; larger "
+            "ones are files. A change holds for new blobs.",
+        ),
+    ] = 131_072
     action_bytes: Annotated[
         int, Meta(ge=65_536, le=16_777_216, description="The largest body of a management API call.")
     ] = 1_048_576

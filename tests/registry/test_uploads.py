@@ -3,16 +3,19 @@
 import asyncio
 import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.conftest import TestHub
+from entrepot.config import Settings
+from tests.conftest import Loop, TestHub
 from tests.registry.kit import digest, push_blob
 
 NAME = "depot/app"
+SMALL = Settings().row_bytes
 
 
 @pytest.fixture
@@ -101,9 +104,13 @@ def test_any_chunking_gives_the_same_blob(depot_once: TestHub, data: bytes, cuts
     assert hub.request("GET", done.headers["location"], login=hub.main).body == data
 
 
-@pytest.fixture
-def depot_once(depot: TestHub) -> TestHub:
-    return depot
+@pytest.fixture(params=[0, 131_072])
+def depot_once(request: pytest.FixtureRequest, loop: Loop, tmp_path: Path) -> Iterator[TestHub]:
+    """A hub whose blobs all become files, or all live in their rows."""
+    made = TestHub(loop, tmp_path / "data", row_bytes=request.param)
+    made.bucket("depot")
+    yield made
+    made.close()
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
@@ -230,8 +237,9 @@ def test_two_writers_of_one_session_do_not_mix(depot: TestHub) -> None:
     assert 201 in done
 
 
-def test_the_same_blob_pushed_by_many_at_once_is_stored_once(depot: TestHub) -> None:
-    content = os.urandom(50_000)
+@pytest.mark.parametrize("size", [50_000, SMALL, SMALL + 1, 400_000])
+def test_the_same_blob_pushed_by_many_at_once_is_stored_once(depot: TestHub, size: int) -> None:
+    content = os.urandom(size)
 
     async def push() -> int:
         path = f"/v2/{NAME}/blobs/uploads/?digest={digest(content)}"
@@ -241,7 +249,15 @@ def test_the_same_blob_pushed_by_many_at_once_is_stored_once(depot: TestHub) -> 
         return list(await asyncio.gather(*(push() for _ in range(20))))
 
     assert depot.run(many()) == [201] * 20
-    assert len(files(depot, "blobs")) == 1
+    assert len(files(depot, "blobs")) == (1 if size > SMALL else 0)
+    rows = depot.run(depot.hub.db.read(lambda rows: rows.all("SELECT size, length(content) FROM blob")))
+    assert rows == [(size, None if size > SMALL else size)]
+    path = f"/v2/{NAME}/blobs/{digest(content)}"
+    assert depot.request("GET", path, login=depot.main).body == content
+    part = depot.request("GET", path, headers={"range": "bytes=100-199"}, login=depot.main)
+    assert (part.status, part.body) == (206, content[100:200])
+    head = depot.request("HEAD", path, login=depot.main)
+    assert (head.headers["content-length"], head.body) == (str(size), b"")
     assert files(depot, "uploads") == []
 
 

@@ -145,15 +145,41 @@ async def finish(ctx: Ctx, upload: Upload, digest: Digest) -> None:
             Kind.DIGEST_INVALID, f"what was received has {so_far}, announced was {digest}; push the blob again"
         )
     ctx.hub.running.pop(upload.id, None)
-    await _publish(ctx, upload.id, upload.image_id, upload.received, digest)
+    content = (
+        await ctx.hub.blobs.content(upload.id, upload.received)
+        if upload.received <= ctx.hub.settings.row_bytes
+        else None
+    )
+    await _publish(ctx, upload.id, upload.image_id, upload.received, digest, content)
 
 
-async def whole(ctx: Ctx, bucket_id: int, image: str, digest: Digest, body: Body) -> None:
-    """A blob in one request: no session row, one commit. Raises DIGEST_INVALID, and keeps nothing then."""
+async def finish_at_once(ctx: Ctx, upload: Upload, digest: Digest, body: Body) -> None:
+    """Close a session that has received nothing yet as a small blob whose bytes come now; as ``finish``.
+
+    The bytes go from memory into the row: no file is made. Raises Broken, and leaves the session as it was.
+    """
+    content = b"".join([chunk async for chunk in body])
+    if digests.of(content, digest.algorithm) != str(digest):
+        await cancel(ctx, upload)
+        raise HubError(Kind.DIGEST_INVALID, f"what was received is not {digest}; push the blob again")
+    await _publish(ctx, upload.id, upload.image_id, len(content), digest, content)
+
+
+async def whole(ctx: Ctx, bucket_id: int, image: str, digest: Digest, body: Body, size: int | None) -> None:
+    """A blob in one request: no session row, one commit. Raises DIGEST_INVALID, and keeps nothing then.
+
+    ``size``: what the request announced, None when it comes in chunks.
+    """
     session = ctx.hub.new_id()
     hasher = digests.hasher(digest.algorithm)
+    content: bytes | None = None
     try:
-        size = await ctx.hub.blobs.append(session, 0, _within(ctx, bucket_id, body), hasher)
+        if size is not None and size <= ctx.hub.settings.row_bytes:
+            content = b"".join([chunk async for chunk in body])
+            received = len(content)
+            hasher.update(content)
+        else:
+            received = await ctx.hub.blobs.append(session, 0, _within(ctx, bucket_id, body), hasher)
         so_far = f"{digest.algorithm}:{hasher.hexdigest()}"
         if so_far != str(digest):
             raise HubError(Kind.DIGEST_INVALID, f"what was received has {so_far}, announced was {digest}")
@@ -161,10 +187,13 @@ async def whole(ctx: Ctx, bucket_id: int, image: str, digest: Digest, body: Body
     except BaseException:
         await ctx.hub.blobs.drop_upload(session)
         raise
-    await _publish(ctx, session, image_id, size, digest)
+    await _publish(ctx, session, image_id, received, digest, content)
 
 
-async def _publish(ctx: Ctx, session: str, image_id: int, size: int, digest: Digest) -> None:
+async def _publish(
+    ctx: Ctx, session: str, image_id: int, size: int, digest: Digest, content: bytes | None = None
+) -> None:
+    """Make what was received a blob of the image: durable first, then its row. ``content``: of a small one."""
     hub = ctx.hub
     is_known = await hub.db.read(sql.key_of, str(digest)) is not None
     try:
@@ -174,10 +203,11 @@ async def _publish(ctx: Ctx, session: str, image_id: int, size: int, digest: Dig
     except HubError as fault:
         await _forget_refused(hub, session, fault)
         raise
-    key = await hub.blobs.commit(session, size, digest.algorithm, digest.hex)
+    is_small = content is not None
+    key = f"row:{session}" if is_small else await hub.blobs.commit(session, size, digest.algorithm, digest.hex)
 
     def add(rows: Rows) -> tuple[str, list[str]]:
-        blob_id, kept = sql.keep(rows, digest=str(digest), size=size, key=key, now=ctx.now)
+        blob_id, kept = sql.keep(rows, digest=str(digest), size=size, key=key, now=ctx.now, content=content)
         warnings = quotas.check_bytes(rows, hub.settings, sql.link(rows, image_id, blob_id, ctx.now))
         sql.end_upload(rows, session)
         return kept, warnings
@@ -185,11 +215,13 @@ async def _publish(ctx: Ctx, session: str, image_id: int, size: int, digest: Dig
     try:
         kept, warnings = await hub.db.write(add)
     except HubError as fault:
-        if await _forget_refused(hub, session, fault):
+        if await _forget_refused(hub, session, fault) and not is_small:
             await hub.blobs.delete(key)
         raise
     quotas.warn(ctx, warnings)
-    if kept != key:
+    if is_small:
+        await hub.blobs.drop_upload(session)
+    elif kept != key:
         await hub.blobs.delete(key)
 
 

@@ -15,7 +15,7 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 async def get(call: Call) -> Answer:
     """GET and HEAD: the whole blob, or one range of it (RFC 9110, section 14)."""
     digest = str(digests.parse(call.reference))
-    found = await call.ctx.hub.db.read(sql.locate, *call.repository, digest)
+    found = await call.ctx.hub.db.read(sql.locate, *call.repository, digest, content=call.method == "GET")
     access.require(call.ctx, call.holder, call.name, "pull", found.bucket if found else None)
     assert found is not None
     if found.size is None or found.key is None:
@@ -30,7 +30,7 @@ async def get(call: Call) -> Answer:
     ]
     if call.headers.get(b"if-none-match") == etag:
         return Answer(304, headers)
-    return await _send(call, found.key, found.size, headers)
+    return await _send(call, found, found.size, headers)
 
 
 def _cache_control(place: Place) -> bytes:
@@ -38,23 +38,23 @@ def _cache_control(place: Place) -> bytes:
     return b"max-age=31536000" if is_everybodys else b"private, max-age=31536000"
 
 
-async def _send(call: Call, key: str, size: int, headers: Headers) -> Answer:
+async def _send(call: Call, found: sql.Found, size: int, headers: Headers) -> Answer:
     store = call.ctx.hub.blobs
+    assert found.key is not None
     try:
         part = parse_range(call.headers.get(b"range", b"").decode("latin-1"), size)
     except HubError as fault:
         return render(fault, "", [(b"content-range", f"bytes */{size}".encode())])
-    if part is None:
-        answer = Answer(200, [*headers, (b"content-length", str(size).encode())], path=str(store.path(key)))
-        if size == 0:
-            answer.path = ""
-        return answer
-    start, length = part
-    headers += [
-        (b"content-length", str(length).encode()),
-        (b"content-range", f"bytes {start}-{start + length - 1}/{size}".encode()),
-    ]
-    return Answer(206, headers, stream=store.stream(key, start, length))
+    start, length = part or (0, size)
+    headers.append((b"content-length", str(length).encode()))
+    if part is not None:
+        headers.append((b"content-range", f"bytes {start}-{start + length - 1}/{size}".encode()))
+    status = 200 if part is None else 206
+    if found.content is not None or call.method == "HEAD":
+        return Answer(status, headers, (found.content or b"")[start : start + length])
+    if part is not None:
+        return Answer(206, headers, stream=store.stream(found.key, start, length))
+    return Answer(200, headers, path=str(store.path(found.key)) if size else "")
 
 
 def parse_range(text: str, size: int) -> tuple[int, int] | None:
@@ -82,7 +82,7 @@ def parse_range(text: str, size: int) -> tuple[int, int] | None:
 async def delete(call: Call) -> Answer:
     """DELETE: take the blob out of this image."""
     digest = digests.parse(call.reference)
-    found = await call.ctx.hub.db.read(sql.locate, *call.repository, str(digest))
+    found = await call.ctx.hub.db.read(sql.locate, *call.repository, str(digest), content=False)
     access.require(call.ctx, call.holder, call.name, "delete", found.bucket if found else None)
     assert found is not None
     await uploads.delete_blob(call.ctx, call.repository, found.image_id, digest)

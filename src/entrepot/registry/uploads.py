@@ -27,7 +27,7 @@ async def start(call: Call) -> Answer:
     if "digest" in query and "mount" not in query:
         digest = digests.parse(query["digest"][0])
         try:
-            await uploads.whole(ctx, bucket_id, image, digest, call.body())
+            await uploads.whole(ctx, bucket_id, image, digest, call.body(), call.length())
         except Broken as broken:
             raise HubError(Kind.SIZE_INVALID, "the body ended early") from broken
         return _created(call, str(digest))
@@ -90,7 +90,16 @@ async def close(call: Call) -> Answer:
         if call.length() == 0 and image_id and await call.ctx.hub.db.read(sql.linked, image_id, str(digest)):
             return _created(call, str(digest))
         raise
-    if call.length() != 0 or b"content-range" in call.headers:
+    length = call.length()
+    if (
+        upload.received == 0
+        and length
+        and length <= call.ctx.hub.settings.row_bytes
+        and b"content-range" not in call.headers
+    ):
+        await uploads.finish_at_once(call.ctx, upload, digest, call.body())
+        return _created(call, str(digest))
+    if length != 0 or b"content-range" in call.headers:
         upload = await _receive(call, bucket_id, upload)
     await uploads.finish(call.ctx, upload, digest)
     return _created(call, str(digest))

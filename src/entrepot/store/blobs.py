@@ -28,6 +28,10 @@ class BlobStore(Protocol):
         """Feed the first ``length`` bytes of an upload to ``sink``: for a resumed upload on another worker."""
         ...
 
+    async def content(self, upload: str, length: int) -> bytes:
+        """The first ``length`` bytes of a small upload; raises UPLOAD_UNKNOWN when they are not there."""
+        ...
+
     async def commit(self, upload: str, length: int, algorithm: str, encoded: str) -> str:
         """Make the first ``length`` bytes of the upload durable as a stored object; returns its key.
 

@@ -14,6 +14,7 @@ class Found(NamedTuple):
     image_id: int | None
     size: int | None
     key: str | None
+    content: bytes | None
 
 
 def locate_image(rows: Rows, bucket: str, image: str) -> tuple[Place, int | None] | None:
@@ -27,21 +28,25 @@ def locate_image(rows: Rows, bucket: str, image: str) -> tuple[Place, int | None
     return (Place(*row[:5]), row[5]) if row else None
 
 
-def locate(rows: Rows, bucket: str, image: str, digest: str) -> Found | None:
-    """A blob through its link in an image; None without the bucket."""
-    row = rows.one(
-        f"SELECT {PLACE}, i.id,"
-        " CASE WHEN l.blob_id IS NULL THEN NULL ELSE o.size END, o.storage_key"
-        " FROM bucket b"
-        " LEFT JOIN image i ON i.bucket_id = b.id AND i.name = :image"
-        " LEFT JOIN blob o ON o.digest = :digest"
-        " LEFT JOIN image_blob l ON l.image_id = i.id AND l.blob_id = o.id"
-        " WHERE b.name = :bucket",
-        bucket=bucket,
-        image=image,
-        digest=digest,
-    )
-    return Found(Place(*row[:5]), row[5], row[6], row[7]) if row else None
+_LOCATE = (
+    f"SELECT {PLACE}, i.id,"
+    " CASE WHEN l.blob_id IS NULL THEN NULL ELSE o.size END, o.storage_key, {content}"
+    " FROM bucket b"
+    " LEFT JOIN image i ON i.bucket_id = b.id AND i.name = :image"
+    " LEFT JOIN blob o ON o.digest = :digest"
+    " LEFT JOIN image_blob l ON l.image_id = i.id AND l.blob_id = o.id"
+    " WHERE b.name = :bucket"
+)
+_QUERIES = {
+    True: _LOCATE.format(content="CASE WHEN l.blob_id IS NULL THEN NULL ELSE o.content END"),
+    False: _LOCATE.format(content="NULL"),
+}
+
+
+def locate(rows: Rows, bucket: str, image: str, digest: str, *, content: bool) -> Found | None:
+    """A blob through its link in an image, with its bytes if they live in the row; None without the bucket."""
+    row = rows.one(_QUERIES[content], bucket=bucket, image=image, digest=digest)
+    return Found(Place(*row[:5]), *row[5:]) if row else None
 
 
 def key_of(rows: Rows, digest: str) -> tuple[int, str] | None:
@@ -50,15 +55,20 @@ def key_of(rows: Rows, digest: str) -> tuple[int, str] | None:
     return (row[0], row[1]) if row else None
 
 
-def keep(rows: Rows, *, digest: str, size: int, key: str, now: int) -> tuple[int, str]:
-    """Insert a blob, or keep the one that is there: (id, the storage key that counts)."""
+def keep(rows: Rows, *, digest: str, size: int, key: str, now: int, content: bytes | None = None) -> tuple[int, str]:
+    """Insert a blob, with its bytes or as a stored object; or keep the one that is there.
+
+    (id, the storage key that counts).
+    """
     row = rows.one(
-        "INSERT INTO blob (digest, size, storage_key, created_at) VALUES (:digest, :size, :key, :now)"
+        "INSERT INTO blob (digest, size, storage_key, created_at, content)"
+        " VALUES (:digest, :size, :key, :now, :content)"
         " ON CONFLICT (digest) DO UPDATE SET digest = excluded.digest RETURNING id, storage_key",
         digest=digest,
         size=size,
         key=key,
         now=now,
+        content=content,
     )
     assert row is not None
     return row[0], row[1]

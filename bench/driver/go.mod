@@ -1,0 +1,3 @@
+module entrepot/bench/driver
+
+go 1.22
