@@ -328,3 +328,29 @@ def test_upload_bytes_that_no_row_knows_are_removed_in_time(depot: TestHub) -> N
     assert depot.run(janitor.drop_orphan_uploads(depot.hub)) == 1
     assert not orphan.exists()
     assert depot.request("GET", known, login=depot.main).headers["range"] == "0-2"
+
+
+def test_a_late_second_writer_cannot_change_what_was_acknowledged(depot: TestHub) -> None:
+    """The row follows the bytes by a moment; whoever comes in that moment must not start from the old place."""
+    good, evil = b"a" * 400_000, b"b" * 400_000
+    place = start(depot)
+    note = depot.hub.db.note
+
+    async def slow_note(*words: object, **given: object) -> object:
+        await asyncio.sleep(0.2)  # a disk that takes its time
+        return await note(*words, **given)  # type: ignore[arg-type]
+
+    async def both() -> list[int]:
+        first = asyncio.ensure_future(depot.ask("PATCH", place, body=good, login=depot.main))
+        await asyncio.sleep(0.1)
+        second = await depot.ask("PATCH", place, body=evil, login=depot.main)
+        return [(await first).status, second.status]
+
+    depot.hub.db.note = slow_note  # type: ignore[method-assign]
+    try:
+        statuses = depot.run(both())
+    finally:
+        depot.hub.db.note = note  # type: ignore[method-assign]
+    assert statuses == [202, 416]
+    assert depot.request("PUT", f"{place}?digest={digest(good)}", login=depot.main).status == 201
+    assert depot.request("GET", f"/v2/{NAME}/blobs/{digest(good)}", login=depot.main).body == good

@@ -26,6 +26,11 @@ async def pieces(*chunks: bytes, broken: bool = False) -> AsyncIterator[bytes]:
         raise Broken(0)
 
 
+async def append(store: FileBlobStore, upload: str, offset: int, body: AsyncIterator[bytes], sink: Any) -> int:
+    async with store.writing(upload) as file:
+        return await file.append(offset, body, sink)
+
+
 async def gather(body: AsyncIterator[bytes]) -> bytes:
     return b"".join([piece async for piece in body])
 
@@ -35,8 +40,8 @@ def test_append_hash_commit_read(loop: Loop, tmp_path: Path) -> None:
         store, sink = FileBlobStore(tmp_path), hashlib.sha256()
         chunks = [os.urandom(size) for size in (10, 700_000, 300_000, 1, 600_000)]
         whole = b"".join(chunks)
-        assert await store.append("u1", 0, pieces(*chunks[:3]), sink) == 1_000_010
-        assert await store.append("u1", 1_000_010, pieces(*chunks[3:]), sink) == 600_001
+        assert await append(store, "u1", 0, pieces(*chunks[:3]), sink) == 1_000_010
+        assert await append(store, "u1", 1_000_010, pieces(*chunks[3:]), sink) == 600_001
         assert sink.digest() == hashlib.sha256(whole).digest()
         assert await store.size("u1") == len(whole)
         again = hashlib.sha256()
@@ -57,7 +62,7 @@ def test_a_broken_body_says_how_much_is_held(loop: Loop, tmp_path: Path) -> None
     async def story() -> None:
         store, sink = FileBlobStore(tmp_path), hashlib.sha256()
         with pytest.raises(Broken) as broken:
-            await store.append("u1", 0, pieces(b"a" * 600_000, b"b" * 10, broken=True), sink)
+            await append(store, "u1", 0, pieces(b"a" * 600_000, b"b" * 10, broken=True), sink)
         assert broken.value.written == await store.size("u1") == 600_010
         assert sink.hexdigest() == hashlib.sha256(b"a" * 600_000 + b"b" * 10).hexdigest()
 
@@ -69,7 +74,7 @@ def test_two_keys_for_one_digest_and_no_late_writer(loop: Loop, tmp_path: Path) 
         store = FileBlobStore(tmp_path)
         keys = set()
         for upload in ("u1", "u2"):
-            await store.append(upload, 0, pieces(b"same"), hashlib.sha256())
+            await append(store, upload, 0, pieces(b"same"), hashlib.sha256())
             keys.add(await store.commit(upload, 4, "sha256", hashlib.sha256(b"same").hexdigest()))
         assert len(keys) == 2
         with pytest.raises(HubError) as refused:
@@ -89,10 +94,10 @@ def test_one_appender_at_a_time(loop: Loop, tmp_path: Path) -> None:
             yield b"first"
             await held.wait()
 
-        first = asyncio.create_task(store.append("u1", 0, slow(), hashlib.sha256()))
+        first = asyncio.create_task(append(store, "u1", 0, slow(), hashlib.sha256()))
         await asyncio.sleep(0.01)
         with pytest.raises(HubError) as refused:
-            await store.append("u1", 0, pieces(b"second"), hashlib.sha256())
+            await append(store, "u1", 0, pieces(b"second"), hashlib.sha256())
         assert refused.value.kind is Kind.RANGE_INVALID
         with pytest.raises(HubError):
             await store.commit("u1", 5, "sha256", "00")
@@ -108,7 +113,7 @@ def test_an_unwritable_folder_is_said_clearly(loop: Loop, tmp_path: Path) -> Non
         (tmp_path / "uploads").rename(tmp_path / "moved")
         (tmp_path / "uploads").write_text("a file where a folder was")
         with pytest.raises(HubError) as refused:
-            await store.append("u1", 0, pieces(b"x"), hashlib.sha256())
+            await append(store, "u1", 0, pieces(b"x"), hashlib.sha256())
         assert refused.value.kind is Kind.UNAVAILABLE
         assert "data folder" in refused.value.message
 

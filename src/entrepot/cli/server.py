@@ -123,7 +123,6 @@ async def _prepare(settings: Settings) -> Secrets | None:
 
 
 def _serve_here(settings: Settings, lines: str) -> None:
-    sys.setswitchinterval(float(__import__("os").environ.get("SWI","0.005")))
     import uvloop
     from granian.constants import Interfaces
     from granian.http import HTTP1Settings

@@ -6,6 +6,7 @@ import structlog
 
 from entrepot.errors import HubError
 from entrepot.ops.context import Hub
+from entrepot.ops.sessions import NEW_SECONDS
 from entrepot.store.sql import audit as audit_sql
 from entrepot.store.sql import blobs as sql
 from entrepot.store.sql import policies as policies_sql
@@ -22,10 +23,15 @@ async def drop_idle_uploads(hub: Hub) -> int:
     sessions = await hub.db.read(sql.idle_uploads, before, BATCH)
     for session in sessions:
         # Row first, bytes later: a crash between leaves an orphan file, never a session without bytes.
-        await hub.db.note(sql.end_upload, session)
+        await hub.db.note(sql.forget_upload, session)
         hub.running.pop(session, None)
         await hub.blobs.drop_upload(session)
     return len(sessions)
+
+
+async def forget_ended_uploads(hub: Hub) -> int:
+    """Forget at most one batch of ended sessions whose ids are no longer good for a start; how many."""
+    return await hub.db.note(sql.forget_ended, int(hub.clock()) - NEW_SECONDS, BATCH)
 
 
 async def drop_orphan_uploads(hub: Hub) -> int:
@@ -47,7 +53,7 @@ async def forget_sessions(hub: Hub) -> int:
     return await hub.db.note(policies_sql.forget_sessions, int(hub.clock()), BATCH)
 
 
-STEPS = (drop_idle_uploads, drop_orphan_uploads, forget_audit, forget_sessions)
+STEPS = (drop_idle_uploads, forget_ended_uploads, drop_orphan_uploads, forget_audit, forget_sessions)
 
 
 async def run(hub: Hub) -> None:

@@ -5,35 +5,34 @@ import re
 from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.model import names
-from entrepot.ops import access, uploads
+from entrepot.ops import access, sessions, uploads
+from entrepot.ops.sessions import Place, Session
 from entrepot.registry.wire import Answer, Call, Headers, location
 from entrepot.store.blobs import Broken
 from entrepot.store.sql import blobs as sql
-from entrepot.store.sql.blobs import Upload
 
 _CONTENT_RANGE = re.compile(r"(?:bytes )?(\d{1,18})-(\d{1,18})(?:/(?:\d+|\*))?")
 
 
 async def start(call: Call) -> Answer:
     """POST: a new session; with ``digest`` the whole blob at once; with ``mount`` a blob from elsewhere."""
-    bucket_id, _ = await _writable(call)
+    place = await _writable(call)
     query = call.query()
-    ctx, image = call.ctx, call.repository.image
+    ctx = call.ctx
     if "mount" in query:
         digest = digests.parse(query["mount"][0])
-        if await uploads.mount(ctx, bucket_id, image, digest, await _source(call, query.get("from", [""])[0])):
+        if await uploads.mount(ctx, place, digest, await _source(call, query.get("from", [""])[0])):
             return _created(call, str(digest))
-    await uploads.check_room(ctx, bucket_id, call.length() or 0)
+    await uploads.check_room(ctx, place.bucket_id, call.length() or 0)
     if "digest" in query and "mount" not in query:
         digest = digests.parse(query["digest"][0])
         try:
-            await uploads.whole(ctx, bucket_id, image, digest, call.body(), call.length())
+            await uploads.whole(ctx, place, digest, call.body(), call.length())
         except Broken as broken:
             raise HubError(Kind.SIZE_INVALID, "the body ended early") from broken
         return _created(call, str(digest))
     algorithm = query.get("digest-algorithm", ["sha256"])[0]
-    session = await uploads.begin(ctx, bucket_id, image, algorithm)
-    return _accepted(call, session, 0)
+    return _accepted(call, sessions.begin(ctx, place, algorithm), 0)
 
 
 async def _source(call: Call, text: str) -> tuple[int, int | None]:
@@ -56,17 +55,16 @@ async def _source(call: Call, text: str) -> tuple[int, int | None]:
 
 async def patch(call: Call) -> Answer:
     """PATCH: the next chunk (Content-Range), or a stream that goes on where the session is."""
-    bucket_id, upload = await _session(call)
-    upload = await _receive(call, bucket_id, upload)
-    return _accepted(call, upload.id, upload.received)
+    session = await _receive(call, await _session(call))
+    return _accepted(call, session.id, session.received)
 
 
-async def _receive(call: Call, bucket_id: int, upload: Upload) -> Upload:
+async def _receive(call: Call, session: Session) -> Session:
     start, length = _content_range(call)
     announced = call.length()
     if start is not None and announced is not None and announced != length:
         raise HubError(Kind.SIZE_INVALID, f"Content-Range spans {length} bytes, Content-Length says {announced}")
-    return await uploads.append(call.ctx, bucket_id, upload, start, call.body())
+    return await uploads.append(call.ctx, session, start, call.body())
 
 
 def _content_range(call: Call) -> tuple[int | None, int]:
@@ -81,56 +79,54 @@ def _content_range(call: Call) -> tuple[int | None, int]:
 
 async def close(call: Call) -> Answer:
     """PUT: the last bytes, if any, and the digest of the whole."""
-    bucket_id, image_id = await _writable(call)
+    place = await _writable(call)
     digest = digests.parse(call.query().get("digest", [""])[0])
+    length, ranged = call.length(), b"content-range" in call.headers
+    # The same PUT again, after its answer was lost: the blob is there, so say so again.
+    is_there = False
+    if length == 0 and place.image_id:
+        is_there = await call.ctx.hub.db.read(sql.linked, place.image_id, str(digest)) is not None
     try:
-        upload = await uploads.find(call.ctx, image_id, call.reference)
+        session = await sessions.find(call.ctx, place, call.reference)
     except HubError:
-        # The same PUT again, after its answer was lost: the blob is there, so say so again.
-        if call.length() == 0 and image_id and await call.ctx.hub.db.read(sql.linked, image_id, str(digest)):
+        if is_there:
             return _created(call, str(digest))
         raise
-    length = call.length()
-    if (
-        upload.received == 0
-        and length
-        and length <= call.ctx.hub.settings.row_bytes
-        and b"content-range" not in call.headers
-    ):
-        await uploads.finish_at_once(call.ctx, upload, digest, call.body())
+    if is_there and not session.has_row:
         return _created(call, str(digest))
-    if length != 0 or b"content-range" in call.headers:
-        upload = await _receive(call, bucket_id, upload)
-    await uploads.finish(call.ctx, upload, digest)
+    if session.received == 0 and not ranged and length and length <= call.ctx.hub.settings.row_bytes:
+        await uploads.finish_at_once(call.ctx, session, digest, call.body())
+        return _created(call, str(digest))
+    if length != 0 or ranged:
+        session = await _receive(call, session)
+    await uploads.finish(call.ctx, session, digest)
     return _created(call, str(digest))
 
 
 async def status(call: Call) -> Answer:
     """GET: how far the session is."""
-    _, upload = await _session(call)
-    answer = _accepted(call, upload.id, upload.received)
+    session = await _session(call)
+    answer = _accepted(call, session.id, session.received)
     answer.status = 204
     return answer
 
 
 async def cancel(call: Call) -> Answer:
     """DELETE: end the session."""
-    _, upload = await _session(call)
-    await uploads.cancel(call.ctx, upload)
+    await uploads.cancel(call.ctx, await _session(call))
     return Answer(204)
 
 
-async def _writable(call: Call) -> tuple[int, int | None]:
-    """(bucket id, image id or None) of a repository that the caller may push to; raises what refuses it."""
+async def _writable(call: Call) -> Place:
+    """The image that the caller may push to; raises what refuses it."""
     found = await call.ctx.hub.db.read(sql.locate_image, *call.repository)
     access.require(call.ctx, call.holder, call.name, "push", found[0] if found else None)
     assert found is not None
-    return found[0].id, found[1]
+    return Place(found[0].id, call.repository.image, found[1])
 
 
-async def _session(call: Call) -> tuple[int, Upload]:
-    bucket_id, image_id = await _writable(call)
-    return bucket_id, await uploads.find(call.ctx, image_id, call.reference)
+async def _session(call: Call) -> Session:
+    return await sessions.find(call.ctx, await _writable(call), call.reference)
 
 
 def _accepted(call: Call, session: str, received: int) -> Answer:

@@ -5,6 +5,7 @@ is never used again; which digest that key holds is a row's business.
 """
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -12,11 +13,10 @@ from typing import Protocol
 class BlobStore(Protocol):
     """Where bytes live."""
 
-    async def append(self, upload: str, offset: int, body: AsyncIterator[bytes], sink: "Sink") -> int:
-        """Write ``body`` at ``offset`` (what lies beyond is cut off first) and feed the same bytes to ``sink``.
+    def writing(self, upload: str) -> AbstractAsyncContextManager["Growing"]:
+        """Own an upload until the block ends; it is made when missing.
 
-        Returns the number of bytes written; when the body breaks off, ``Broken`` carries it. One appender per
-        upload: a second one gets RANGE_INVALID.
+        Raises RANGE_INVALID while somebody else owns it, UPLOAD_UNKNOWN when it was published meanwhile.
         """
         ...
 
@@ -58,6 +58,22 @@ class BlobStore(Protocol):
 
     def stream(self, key: str, start: int, length: int) -> AsyncIterator[bytes]:
         """The bytes ``start`` to ``start + length`` of a stored object, in pieces of at most 1 MiB."""
+        ...
+
+
+class Growing(Protocol):
+    """An upload that the caller owns."""
+
+    @property
+    def size(self) -> int:
+        """Bytes held."""
+        ...
+
+    async def append(self, offset: int, body: AsyncIterator[bytes], sink: "Sink") -> int:
+        """Write ``body`` at ``offset`` (what lies beyond is cut off first) and feed the same bytes to ``sink``.
+
+        Returns the number of bytes written; when the body breaks off, ``Broken`` carries it.
+        """
         ...
 
 

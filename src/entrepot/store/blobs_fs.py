@@ -36,16 +36,14 @@ class FileBlobStore:
         self._blobs.mkdir(parents=True, exist_ok=True)
         self._shards: set[Path] = set()
 
-    async def append(self, upload: str, offset: int, body: AsyncIterator[bytes], sink: Sink) -> int:
-        """Write and hash at once; see the port."""
+    @contextlib.asynccontextmanager
+    async def writing(self, upload: str) -> AsyncIterator["GrowingFile"]:
+        """Own the file by its lock; see the port."""
         with _disk_faults():
             descriptor = os.open(self._uploads / upload, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _lock(descriptor, self._uploads / upload)
-            with _disk_faults():
-                os.ftruncate(descriptor, offset)
-                os.lseek(descriptor, offset, os.SEEK_SET)
-                return await _pump(descriptor, offset, body, sink)
+            yield GrowingFile(descriptor)
         finally:
             os.close(descriptor)
 
@@ -144,6 +142,25 @@ class FileBlobStore:
                     raise HubError(Kind.INTERNAL, "a stored object is shorter than its row says; run `entrepot fsck`")
                 left -= len(piece)
                 yield piece
+
+
+class GrowingFile:
+    """A file under its owner's lock."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    @property
+    def size(self) -> int:
+        """Bytes held."""
+        return os.fstat(self._descriptor).st_size
+
+    async def append(self, offset: int, body: AsyncIterator[bytes], sink: Sink) -> int:
+        """Write and hash at once; see the port."""
+        with _disk_faults():
+            os.ftruncate(self._descriptor, offset)
+            os.lseek(self._descriptor, offset, os.SEEK_SET)
+            return await _pump(self._descriptor, offset, body, sink)
 
 
 async def _pump(descriptor: int, offset: int, body: AsyncIterator[bytes], sink: Sink) -> int:

@@ -170,29 +170,27 @@ class Upload(NamedTuple):
 
 
 def add_upload(
-    rows: Rows, *, session: str, image_id: int, person_id: int, algorithm: str, digest: str, now: int
-) -> None:
-    """A session with nothing received; ``digest`` is that of no bytes."""
-    rows.run(
+    rows: Rows, *, session: str, image_id: int, person_id: int, algorithm: str, received: int, digest: str, now: int
+) -> bool:
+    """A session with what it has received, and the digest of that; False when it is there already."""
+    made = rows.run(
         "INSERT INTO upload (id, image_id, person_id, algorithm, received, digest_so_far, created_at, updated_at)"
-        " VALUES (:id, :image, :person, :algorithm, 0, :digest, :now, :now)",
+        " VALUES (:id, :image, :person, :algorithm, :received, :digest, :now, :now) ON CONFLICT (id) DO NOTHING",
         id=session,
         image=image_id,
         person=person_id,
         algorithm=algorithm,
+        received=received,
         digest=digest,
         now=now,
     )
+    return made == 1
 
 
-def find_upload(rows: Rows, session: str, image_id: int, person_id: int) -> Upload | None:
-    """A session, inside its image and of its person only."""
+def find_upload(rows: Rows, session: str) -> Upload | None:
+    """A session."""
     row = rows.one(
-        "SELECT id, image_id, person_id, algorithm, received, digest_so_far FROM upload"
-        " WHERE id = :id AND image_id = :image AND person_id = :person",
-        id=session,
-        image=image_id,
-        person=person_id,
+        "SELECT id, image_id, person_id, algorithm, received, digest_so_far FROM upload WHERE id = :id", id=session
     )
     return Upload(*row) if row else None
 
@@ -213,9 +211,29 @@ def advance(rows: Rows, session: str, *, before: int, received: int, digest: str
     )
 
 
-def end_upload(rows: Rows, session: str) -> bool:
-    """Whether there was one."""
-    return rows.run("DELETE FROM upload WHERE id = :id", id=session) == 1
+def end_upload(rows: Rows, session: str, now: int) -> bool:
+    """Leave of a session only that it has ended; whether there was one."""
+    return (
+        rows.run(
+            "UPDATE upload SET received = -1, digest_so_far = '', updated_at = :now WHERE id = :id", id=session, now=now
+        )
+        == 1
+    )
+
+
+def forget_upload(rows: Rows, session: str) -> None:
+    """Forget a session wholly."""
+    rows.run("DELETE FROM upload WHERE id = :id", id=session)
+
+
+def forget_ended(rows: Rows, before: int, limit: int) -> int:
+    """Forget at most ``limit`` sessions that ended before a time; how many."""
+    return rows.run(
+        "DELETE FROM upload WHERE id IN"
+        " (SELECT id FROM upload WHERE updated_at < :before AND received < 0 ORDER BY updated_at LIMIT :limit)",
+        before=before,
+        limit=limit,
+    )
 
 
 def without_row(rows: Rows, sessions: list[str]) -> list[str]:
@@ -228,7 +246,7 @@ def idle_uploads(rows: Rows, before: int, limit: int) -> list[str]:
     return [
         row[0]
         for row in rows.all(
-            "SELECT id FROM upload WHERE updated_at < :before ORDER BY updated_at LIMIT :limit",
+            "SELECT id FROM upload WHERE updated_at < :before AND received >= 0 ORDER BY updated_at LIMIT :limit",
             before=before,
             limit=limit,
         )

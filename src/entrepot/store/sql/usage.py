@@ -73,7 +73,7 @@ def unfinished(rows: Rows, column: str, value: object) -> int:
     """Bytes that uploads hold which have not ended, in the buckets whose ``column`` has a value."""
     row = rows.one(
         "SELECT COALESCE(SUM(u.received), 0) FROM bucket b JOIN image i ON i.bucket_id = b.id"
-        f" JOIN upload u ON u.image_id = i.id WHERE b.{column} = :value",
+        f" JOIN upload u ON u.image_id = i.id WHERE b.{column} = :value AND u.received > 0",
         value=value,
     )
     return int(row[0]) if row else 0

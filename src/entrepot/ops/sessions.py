@@ -1,0 +1,104 @@
+"""Upload sessions: what a session id says, and where a session is.
+
+Most uploads end with the request after the one that began them. So a new session is only a signed id: it says for which
+image, by whom, and since when. A row is made when bytes are acknowledged that another request may go on with.
+"""
+
+import hmac
+import re
+from typing import NamedTuple
+
+from entrepot.errors import HubError, Kind
+from entrepot.model import digest as digests
+from entrepot.ops.context import Ctx
+from entrepot.store.db import Rows
+from entrepot.store.sql import blobs as sql
+from entrepot.store.sql import buckets as buckets_sql
+
+ENDED = -1
+"""``received`` of the row that a session leaves when it ends: its id alone would be good for another start."""
+NEW_SECONDS = 3600
+"""How long a new id is good for its first bytes, and how long ended ones are therefore remembered."""
+_NEW = re.compile(r"[0-9a-f-]{36}\.(?P<algorithm>sha256|sha512)\.(?P<created>[0-9a-f]{1,12})\.(?P<mac>[0-9a-f]{32})")
+
+
+class Place(NamedTuple):
+    """Where an upload goes: an image of a bucket; ``image_id`` None for one that was never pushed to."""
+
+    bucket_id: int
+    image: str
+    image_id: int | None
+
+
+class Session(NamedTuple):
+    """An upload; ``has_row`` False: nothing came yet. ``digest_so_far`` is of the ``received`` bytes."""
+
+    id: str
+    place: Place
+    algorithm: str
+    received: int
+    digest_so_far: str
+    has_row: bool
+
+
+def begin(ctx: Ctx, place: Place, algorithm: str) -> str:
+    """The id of a new session. Raises DIGEST_INVALID for an algorithm that is not spoken here."""
+    digests.hasher(algorithm)
+    head = f"{ctx.hub.new_id()}.{algorithm}.{ctx.now:x}"
+    return f"{head}.{_mac(ctx, place, head)}"
+
+
+def _mac(ctx: Ctx, place: Place, head: str) -> str:
+    text = f"{head}\n{place.bucket_id}\n{place.image}\n{ctx.who.person_id}"
+    return hmac.digest(ctx.hub.vault.derive("upload-session"), text.encode(), "sha256").hex()[:32]
+
+
+async def find(ctx: Ctx, place: Place, session: str) -> Session:
+    """A session of this image and this person; raises UPLOAD_UNKNOWN."""
+    return await ctx.hub.db.read(look, ctx, place, session)
+
+
+def look(rows: Rows, ctx: Ctx, place: Place, session: str) -> Session:
+    """A session as the rows say now; raises UPLOAD_UNKNOWN."""
+    row = sql.find_upload(rows, session) if len(session) <= 128 else None
+    if row is not None:
+        if row.image_id != place.image_id or row.person_id != ctx.who.person_id or row.received == ENDED:
+            raise gone(session)
+        return Session(session, place, row.algorithm, row.received, row.digest_so_far, has_row=True)
+    match = _NEW.fullmatch(session)
+    if match is None or not hmac.compare_digest(match["mac"], _mac(ctx, place, session.rpartition(".")[0])):
+        raise gone(session)
+    if ctx.now - int(match["created"], 16) >= NEW_SECONDS:
+        raise gone(session)
+    nothing = f"{match['algorithm']}:{digests.hasher(match['algorithm']).hexdigest()}"
+    return Session(session, place, match["algorithm"], 0, nothing, has_row=False)
+
+
+def add_row(rows: Rows, ctx: Ctx, session: Session, received: int, so_far: str) -> Place:
+    """Keep what a session has received, or that it has ENDED; its image is made when missing. Raises UPLOAD_UNKNOWN."""
+    place = session.place
+    image_id = place.image_id or buckets_sql.image_for_push(rows, place.bucket_id, place.image, ctx.now)
+    made = sql.add_upload(
+        rows,
+        session=session.id,
+        image_id=image_id,
+        person_id=ctx.who.person_id,
+        algorithm=session.algorithm,
+        received=received,
+        digest=so_far,
+        now=ctx.now,
+    )
+    if not made:
+        raise gone(session.id)
+    return place._replace(image_id=image_id)
+
+
+def end(rows: Rows, ctx: Ctx, session: Session) -> None:
+    """Remember that a session has ended."""
+    if not sql.end_upload(rows, session.id, ctx.now) and not session.has_row:
+        add_row(rows, ctx, session, ENDED, "")
+
+
+def gone(session: str) -> HubError:
+    """The refusal of a session that is not there (any more)."""
+    return HubError(Kind.UPLOAD_UNKNOWN, session[:64])
