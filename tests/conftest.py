@@ -144,6 +144,8 @@ class TestHub:
         sent = {"host": "hub.test", **{name.lower(): value for name, value in (headers or {}).items()}}
         if isinstance(body, bytes) and (body or method in {"POST", "PUT", "PATCH"}):
             sent.setdefault("content-length", str(len(body)))
+        elif not isinstance(body, bytes) and "content-length" not in sent:
+            sent["transfer-encoding"] = "chunked"
         if isinstance(login, tuple):
             sent["authorization"] = "Basic " + base64.b64encode(":".join(login).encode()).decode()
         elif login:

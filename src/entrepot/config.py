@@ -4,6 +4,7 @@ A value comes from the command line, else ``ENTREPOT_<NAME>``, else the TOML fil
 ``ENTREPOT_CONFIG``, else the default below.
 """
 
+import functools
 import os
 import tomllib
 from pathlib import Path
@@ -20,6 +21,11 @@ REGIONS = (
     "idn-jakarta vn-sng ph-mnl ind-mumbai pk-khi us-den us-ca us-ws bra-saopaulo rus-mosc ge-fra uk-london uae-dubai "
     "afr-nigeria uz-tas kz-ala mx-mex"
 )
+
+
+@functools.lru_cache(maxsize=64)
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -118,7 +124,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def region_ids(self) -> tuple[str, ...]:
         """The configured regions in their order."""
-        return tuple(self.regions.split())
+        return _words(self.regions)
 
     @property
     def data_dir(self) -> Path:

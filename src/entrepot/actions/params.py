@@ -81,6 +81,8 @@ def _body(body: bytes) -> dict[str, Any]:
 
 
 def _form(text: str) -> dict[str, Any]:
+    if not text:
+        return {}
     try:
         pairs = parse_qsl(text.strip("\r\n"), keep_blank_values=True, errors="strict", max_num_fields=MOST)
     except ValueError as fault:

@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from entrepot.errors import HubError, Kind
 
 KEY_FILE = "hub.key"
+OPENED = 4096
+"""Most opened secrets kept in memory: a key signs many calls."""
 
 
 class Vault:
@@ -29,6 +31,7 @@ class Vault:
         self._sealer = AESGCM(self.derive("access-key"))
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
         self._dummy = self._hasher.hash("no such user")
+        self._opened: dict[tuple[str, str], str] = {}
 
     def derive(self, purpose: str) -> bytes:
         """A key of 32 bytes for one purpose; the same on every worker and node."""
@@ -41,11 +44,18 @@ class Vault:
 
     def open(self, sealed: str, label: str) -> str:
         """Undo ``seal``; raises UNAVAILABLE when the key file is not the one it was sealed with."""
+        known = self._opened.get((sealed, label))
+        if known is not None:
+            return known
         raw = base64.b64decode(sealed)
         try:
-            return self._sealer.decrypt(raw[:12], raw[12:], label.encode()).decode()
+            text = self._sealer.decrypt(raw[:12], raw[12:], label.encode()).decode()
         except InvalidTag as fault:
             raise HubError(Kind.UNAVAILABLE, f"{KEY_FILE} is not the key file this data was made with") from fault
+        if len(self._opened) >= OPENED:
+            self._opened.pop(next(iter(self._opened)))
+        self._opened[sealed, label] = text
+        return text
 
     def hash_password(self, password: str) -> str:
         """An argon2id hash; deliberately slow (tens of milliseconds): call it in a thread."""
