@@ -5,7 +5,7 @@ PORT   ?= 5000
 DATA   ?= data
 BIN    := .venv/bin
 
-.PHONY: help run test test-fast lint gen clean
+.PHONY: help run test test-fast lint gen bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -31,6 +31,10 @@ lint: .venv/test.stamp ## style, types, layers
 
 gen: .venv/run.stamp ## write everything that is generated
 	$(BIN)/python -m entrepot.docgen docs
+
+bench: .venv/test.stamp ## measure beside other registries, 20 minutes; BENCH=--quick, --big, --only NAME ...
+	sh scripts/install-clients docker-registry:docker-registry nginx:nginx-light wrk:wrk
+	$(BIN)/python -m bench --write docs/benchmarks.md $(BENCH)
 
 clean: ## remove what was installed and cached; data stays
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
