@@ -108,6 +108,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ),
     ] = "127.0.0.0/8 ::1/128 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7 fe80::/10"
     audit_days: Annotated[int, Meta(ge=1, le=36_500, description="How long the audit trail is kept.")] = 365
+    grace_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="How long a blob that no manifest of its image names stays there, counted from when a client "
+            "last pushed it or asked for it; longer than the longest push.",
+        ),
+    ] = 86_400
+    untagged_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="How long a manifest stays that lost its last tag, or never had one, and that no index holds "
+            "and no subject keeps; 0: for ever.",
+        ),
+    ] = 604_800
     stop_seconds: Annotated[
         int, Meta(ge=1, le=3600, description="How long running requests may take to finish after SIGTERM.")
     ] = 30

@@ -9,6 +9,7 @@ from entrepot.ops.buckets import own
 from entrepot.ops.context import Ctx
 from entrepot.store.db import Rows
 from entrepot.store.sql import buckets as buckets_sql
+from entrepot.store.sql import collect
 from entrepot.store.sql import manifests as sql
 
 
@@ -32,8 +33,10 @@ async def put(
             raise HubError(Kind.MANIFEST_BLOB_UNKNOWN, f"{missing[0]}{more}; push the blobs first, then the manifest")
         manifest_id, usage = sql.add(rows, image_id, digest, manifest, content, blobs, ctx.now)
         warnings = quotas.check_bytes(rows, ctx.hub.settings, usage)
+        if not tags:
+            collect.watch_manifest(rows, manifest_id, ctx.now + ctx.hub.settings.untagged_seconds)
         for tag in tags:
-            count = sql.set_tag(rows, image_id, tag, manifest_id, ctx.now)
+            count = sql.set_tag(rows, image_id, tag, manifest_id, ctx.now, ctx.hub.settings.untagged_seconds)
             warnings.append(quotas.check_tags(rows, ctx.hub.settings, bucket_id, count))
         owner = buckets_sql.owner_of(rows, bucket_id)
         audit.write(rows, ctx, "PushManifest", f"{repository}@{digest} {' '.join(tags)}".rstrip(), owner)
@@ -51,13 +54,13 @@ async def delete(ctx: Ctx, repository: Repository, image_id: int | None, referen
             raise HubError(Kind.MANIFEST_UNKNOWN, reference)
         audit.write(rows, ctx, "DeleteManifest", f"{repository} {reference}", ctx.who.account_id)
         if ":" not in reference:
-            if not sql.delete_tag(rows, image_id, reference, ctx.now):
+            if not sql.delete_tag(rows, image_id, reference, ctx.now, ctx.hub.settings.untagged_seconds):
                 raise HubError(Kind.MANIFEST_UNKNOWN, f"tag {reference}")
             return
         manifest_id = sql.find(rows, image_id, reference)
         if manifest_id is None:
             raise HubError(Kind.MANIFEST_UNKNOWN, reference)
-        sql.delete(rows, image_id, manifest_id, ctx.now)
+        sql.delete(rows, image_id, manifest_id, ctx.now, ctx.hub.settings.grace_seconds)
 
     await ctx.hub.db.write(remove)
 
@@ -68,7 +71,7 @@ async def delete_image(ctx: Ctx, bucket: str, image: str) -> None:
 
     def remove(rows: Rows) -> None:
         image_id = buckets_sql.find_image(rows, _open_own(ctx, rows, bucket), image)
-        if image_id is None or not sql.delete_all(rows, image_id, ctx.now):
+        if image_id is None or not sql.delete_all(rows, image_id, ctx.now, ctx.hub.settings.grace_seconds):
             raise HubError(Kind.DELETE_UNKNOWN, f"image {image!r}")
 
     await ctx.hub.db.write(remove)
@@ -98,7 +101,7 @@ async def delete_tags(ctx: Ctx, bucket: str, image: str, tags: list[str]) -> Non
         if image_id is None:
             raise HubError(Kind.DELETE_UNKNOWN, f"image {image!r}")
         for tag in dict.fromkeys(tags):
-            if not sql.delete_tag(rows, image_id, tag, ctx.now):
+            if not sql.delete_tag(rows, image_id, tag, ctx.now, ctx.hub.settings.untagged_seconds):
                 raise HubError(Kind.DELETE_UNKNOWN, f"tag {tag!r}; no tag was deleted")
 
     await ctx.hub.db.write(remove)

@@ -204,7 +204,9 @@ async def _publish(
             return None  # it was known a moment ago, and is collected now: these bytes are needed after all
         if known is None:
             known = sql.keep(rows, digest=str(digest), size=size, key=key, now=ctx.now, content=content)
-        warnings = quotas.check_bytes(rows, hub.settings, sql.link(rows, image_id, known[0], ctx.now))
+        warnings = quotas.check_bytes(
+            rows, hub.settings, sql.link(rows, image_id, known[0], ctx.now, hub.settings.grace_seconds)
+        )
         if session:
             sessions.end(rows, ctx, session._replace(place=place._replace(image_id=image_id)))
         return known[1], warnings
@@ -261,7 +263,8 @@ async def mount(ctx: Ctx, place: Place, digest: Digest, source: tuple[int, int |
         if blob_id is None:
             return False
         image_id = buckets_sql.image_for_push(rows, place.bucket_id, place.image, ctx.now)
-        quotas.check_bytes(rows, ctx.hub.settings, sql.link(rows, image_id, blob_id, ctx.now))
+        usage = sql.link(rows, image_id, blob_id, ctx.now, ctx.hub.settings.grace_seconds)
+        quotas.check_bytes(rows, ctx.hub.settings, usage)
         return True
 
     return await ctx.hub.db.write(adopt)
@@ -276,7 +279,7 @@ async def delete_blob(ctx: Ctx, repository: Repository, image_id: int | None, di
             raise HubError(Kind.BLOB_UNKNOWN, str(digest))
         if sql.is_used(rows, image_id, blob_id):
             raise HubError(Kind.UNSUPPORTED, "a manifest of this image needs the blob; delete the manifest first")
-        sql.unlink(rows, image_id, blob_id)
+        sql.unlink(rows, image_id, blob_id, ctx.now)
         audit.write(rows, ctx, "DeleteBlob", f"{repository} {digest}", ctx.who.account_id)
 
     await ctx.hub.db.write(remove)

@@ -20,6 +20,8 @@ async def get(call: Call) -> Answer:
     assert found is not None
     if found.size is None or found.key is None:
         raise HubError(Kind.BLOB_UNKNOWN, digest)
+    if call.method == "HEAD":
+        await _renew(call, found)
     etag = f'"{digest}"'.encode()
     headers: Headers = [
         (b"content-type", b"application/octet-stream"),
@@ -31,6 +33,14 @@ async def get(call: Call) -> Answer:
     if call.headers.get(b"if-none-match") == etag:
         return Answer(304, headers)
     return await _send(call, found, found.size, headers)
+
+
+async def _renew(call: Call, found: sql.Found) -> None:
+    """A pusher that is told a blob is there will not send it: the blob must stay until the manifest comes."""
+    ctx = call.ctx
+    is_old = found.lease is not None and ctx.now - found.lease > ctx.hub.settings.grace_seconds // 2
+    if is_old and found.image_id and found.blob_id and access.allows(call.holder, call.name, "push", found.bucket):
+        await ctx.hub.db.note(sql.renew, found.image_id, found.blob_id, ctx.now)
 
 
 def _cache_control(place: Place) -> bytes:

@@ -48,6 +48,19 @@ class BlobStore(Protocol):
         """At most ``limit`` uploads that were not written to since ``before`` (Unix seconds)."""
         ...
 
+    @property
+    def shards(self) -> int:
+        """How many parts the stored objects are in, for ``old_objects``."""
+        ...
+
+    async def old_objects(self, shard: int, before: float) -> list[str]:
+        """Keys of the stored objects in one part that were stored before a time (Unix seconds)."""
+        ...
+
+    async def stored_size(self, key: str) -> int | None:
+        """Bytes of a stored object; None when it is not there."""
+        ...
+
     async def delete(self, key: str) -> None:
         """Remove a stored object; no error when there is none."""
         ...

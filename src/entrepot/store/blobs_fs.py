@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from entrepot.errors import HubError, Kind
+from entrepot.model.digest import ALGORITHMS
 from entrepot.store.blobs import Broken, Sink
 
 PIECE = 512 * 1024
@@ -122,6 +123,33 @@ class FileBlobStore:
             return found
 
         return await asyncio.to_thread(look)
+
+    @property
+    def shards(self) -> int:
+        """One for each pair of hex digits."""
+        return 256
+
+    async def old_objects(self, shard: int, before: float) -> list[str]:
+        """Look through the folders of one pair of digits, in a thread."""
+
+        def look() -> list[str]:
+            found: list[str] = []
+            for algorithm in ALGORITHMS:
+                folder = self._blobs / algorithm / f"{shard:02x}"
+                with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+                    found += [
+                        f"{algorithm}/{folder.name}/{one.name}" for one in entries if one.stat().st_mtime < before
+                    ]
+            return found
+
+        return await asyncio.to_thread(look)
+
+    async def stored_size(self, key: str) -> int | None:
+        """Bytes of a stored file."""
+        try:
+            return self.path(key).stat().st_size
+        except FileNotFoundError:
+            return None
 
     async def delete(self, key: str) -> None:
         """Unlink a stored file."""

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from entrepot.store.db import Rows
+from entrepot.store.sql import collect
 from entrepot.store.sql.buckets import PLACE, Place
 from entrepot.store.sql.usage import Usage, hold, release
 
@@ -15,6 +16,8 @@ class Found(NamedTuple):
     size: int | None
     key: str | None
     content: bytes | None
+    blob_id: int | None
+    lease: int | None
 
 
 def locate_image(rows: Rows, bucket: str, image: str) -> tuple[Place, int | None] | None:
@@ -30,7 +33,7 @@ def locate_image(rows: Rows, bucket: str, image: str) -> tuple[Place, int | None
 
 _LOCATE = (
     f"SELECT {PLACE}, i.id,"
-    " CASE WHEN l.blob_id IS NULL THEN NULL ELSE o.size END, o.storage_key, {content}"
+    " CASE WHEN l.blob_id IS NULL THEN NULL ELSE o.size END, o.storage_key, {content}, l.blob_id, l.created_at"
     " FROM bucket b"
     " LEFT JOIN image i ON i.bucket_id = b.id AND i.name = :image"
     " LEFT JOIN blob o ON o.digest = :digest"
@@ -74,8 +77,11 @@ def keep(rows: Rows, *, digest: str, size: int, key: str, now: int, content: byt
     return row[0], row[1]
 
 
-def link(rows: Rows, image_id: int, blob_id: int, now: int) -> Usage | None:
-    """Make a blob visible in an image; what its bucket and project hold then, None when nothing was added."""
+def link(rows: Rows, image_id: int, blob_id: int, now: int, grace: int) -> Usage | None:
+    """Make a blob visible in an image; what its bucket and project hold then, None when nothing was added.
+
+    A link that is there gets a new lease; one that no manifest comes to need is looked at after ``grace`` seconds.
+    """
     added = rows.run(
         "INSERT INTO image_blob (image_id, blob_id, created_at) VALUES (:image, :blob, :now)"
         " ON CONFLICT (image_id, blob_id) DO NOTHING",
@@ -84,7 +90,9 @@ def link(rows: Rows, image_id: int, blob_id: int, now: int) -> Usage | None:
         now=now,
     )
     if not added:
+        renew(rows, image_id, blob_id, now)
         return None
+    collect.watch_link(rows, image_id, blob_id, now + grace)
     _arrive(rows, image_id, blob_id)
     return hold(rows, image_id, blob_id)
 
@@ -152,10 +160,22 @@ def is_used(rows: Rows, image_id: int, blob_id: int) -> bool:
     )
 
 
-def unlink(rows: Rows, image_id: int, blob_id: int) -> None:
-    """Take a blob out of an image."""
+def renew(rows: Rows, image_id: int, blob_id: int, now: int) -> None:
+    """A pusher counts on the blob: its link stays for another grace time."""
+    rows.run(
+        "UPDATE image_blob SET created_at = :now WHERE image_id = :image AND blob_id = :blob",
+        image=image_id,
+        blob=blob_id,
+        now=now,
+    )
+
+
+def unlink(rows: Rows, image_id: int, blob_id: int, now: int) -> None:
+    """Take a blob out of an image; without any link it is collected."""
+    collect.forget_link(rows, image_id, blob_id)
     if rows.run("DELETE FROM image_blob WHERE image_id = :image AND blob_id = :blob", image=image_id, blob=blob_id):
         release(rows, image_id, blob_id)
+        collect.watch_blob(rows, blob_id, now)
 
 
 class Upload(NamedTuple):

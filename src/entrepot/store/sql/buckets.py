@@ -139,6 +139,12 @@ def delete(rows: Rows, bucket: Bucket) -> None:
     rows.run("DELETE FROM quota WHERE scope = :scope", scope=f"bucket {bucket_id}")
     rows.run("DELETE FROM bucket_blob WHERE bucket_id = :id", id=bucket_id)
     rows.run(f"DELETE FROM upload WHERE image_id IN {images}", id=bucket_id)
+    rows.run(f"DELETE FROM gc_link WHERE image_id IN {images}", id=bucket_id)
+    rows.run(
+        "INSERT INTO gc_blob (blob_id, review_after)"
+        f" SELECT DISTINCT blob_id, 0 FROM image_blob WHERE image_id IN {images} ON CONFLICT (blob_id) DO NOTHING",
+        id=bucket_id,
+    )
     rows.run(f"DELETE FROM image_blob WHERE image_id IN {images}", id=bucket_id)
     rows.run("DELETE FROM image WHERE bucket_id = :id", id=bucket_id)
     rows.run("DELETE FROM bucket WHERE id = :id", id=bucket_id)

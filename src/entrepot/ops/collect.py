@@ -1,0 +1,160 @@
+"""Collection while everything goes on: untagged manifests, links that no manifest needs, blobs that nothing links,
+their bytes, and bytes that never got a row. No mode to switch, no pause, no scan over everything; a step is bounded.
+
+A grace time stands before each decision, and the decision is made again in the transaction that acts on it. A pusher
+that asks for a blob (HEAD), mounts it or pushes it again renews the lease of its link, so what a client was told is
+there stays there until its manifest comes.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from entrepot.errors import HubError
+from entrepot.ops.context import Hub
+from entrepot.store.db import Rows
+from entrepot.store.sql import blobs as blobs_sql
+from entrepot.store.sql import collect as sql
+from entrepot.store.sql import manifests as manifests_sql
+
+BATCH = 100
+PERIOD = 60.0
+READERS = 300
+"""Seconds between the last row of a stored object and its bytes: whoever was handed the key is done by then."""
+log = structlog.get_logger("collect")
+
+
+@dataclass(slots=True)
+class Report:
+    """What a collection did, or would do."""
+
+    manifests: int = 0
+    links: int = 0
+    blobs: int = 0
+    blob_bytes: int = 0
+    objects: int = 0
+    orphans: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing to tell."""
+        return not (self.manifests or self.links or self.blobs or self.objects or self.orphans)
+
+
+def _review_manifests(rows: Rows, hub: Hub, now: int, report: Report) -> int:
+    due = sql.due_manifests(rows, now, BATCH)
+    for one in due:
+        if one.image_id is not None and not one.is_kept:
+            manifests_sql.delete(rows, one.image_id, one.id, now, hub.settings.grace_seconds)
+            report.manifests += 1
+        sql.forget_manifest(rows, one.id)
+    return len(due)
+
+
+def _review_links(rows: Rows, hub: Hub, now: int, report: Report) -> int:
+    due = sql.due_links(rows, now, BATCH)
+    for one in due:
+        lease_ends = (one.lease or 0) + hub.settings.grace_seconds
+        if one.lease is None or one.is_used:
+            sql.forget_link(rows, one.image_id, one.blob_id)
+        elif lease_ends > now:
+            sql.watch_link(rows, one.image_id, one.blob_id, lease_ends)
+        else:
+            blobs_sql.unlink(rows, one.image_id, one.blob_id, now)
+            report.links += 1
+    return len(due)
+
+
+def _review_blobs(rows: Rows, hub: Hub, now: int, report: Report) -> int:
+    del hub
+    due = sql.due_blobs(rows, now, BATCH)
+    for one in due:
+        if one.key is None or one.is_linked:
+            sql.forget_blob(rows, one.id)
+            continue
+        sql.bury(rows, one, now + READERS)
+        report.blobs += 1
+        report.blob_bytes += one.size
+    return len(due)
+
+
+async def step(hub: Hub, report: Report) -> bool:
+    """One bounded round over all queues; whether there may be more to do at once."""
+    now, full = int(hub.clock()), False
+    reviews = (_review_manifests, _review_links, _review_blobs)
+    for review in reviews if hub.settings.untagged_seconds else reviews[1:]:
+        full |= await hub.db.write(review, hub, now, report) == BATCH
+    keys = await hub.db.read(sql.dead_objects, now, BATCH)
+    for key in keys:
+        await hub.blobs.delete(key)
+    if keys:
+        await hub.db.note(sql.forget_objects, keys)
+        report.objects += len(keys)
+    return full or len(keys) == BATCH
+
+
+async def sweep(hub: Hub, shard: int, report: Report) -> None:
+    """Remove stored objects of one shard that never got a row: left by a kill between the bytes and the row."""
+    before = hub.clock() - max(hub.settings.upload_seconds, hub.settings.grace_seconds)
+    for key in await hub.db.read(sql.unknown_keys, await hub.blobs.old_objects(shard, before)):
+        await hub.blobs.delete(key)
+        report.orphans += 1
+
+
+async def collect(hub: Hub) -> Report:
+    """Everything that is due now, and every orphan."""
+    report = Report()
+    while await step(hub, report):
+        pass
+    for shard in range(hub.blobs.shards):
+        await sweep(hub, shard, report)
+    return report
+
+
+class _Undo(Exception):
+    """Carries a report out of a transaction that must not happen."""
+
+
+async def preview(hub: Hub) -> Report:
+    """What ``collect`` would do: the same decisions, in a transaction that is rolled back."""
+    report = Report()
+
+    def pretend(rows: Rows) -> None:
+        now = int(hub.clock())
+        reviews = (_review_manifests, _review_links, _review_blobs)
+        for review in reviews if hub.settings.untagged_seconds else reviews[1:]:
+            while review(rows, hub, now, report) == BATCH:
+                pass
+        raise _Undo
+
+    try:
+        await hub.db.write(pretend)
+    except _Undo:
+        report.objects = len(await hub.db.read(sql.dead_objects, int(hub.clock()), 1_000_000))
+    return report
+
+
+async def run(hub: Hub) -> None:
+    """Until cancelled: what is due, every minute, and one shard of the orphans each time."""
+    shard = 0
+    while True:
+        report, more = Report(), False
+        try:
+            more = await step(hub, report)
+            await sweep(hub, shard, report)
+            shard = (shard + 1) % hub.blobs.shards
+        except HubError as fault:  # a full disk or a busy database passes; the collector stays
+            log.warning("collection failed", reason=fault.message)
+        if not report.is_empty:
+            log.info(
+                "collected",
+                manifests=report.manifests,
+                links=report.links,
+                blobs=report.blobs,
+                bytes=report.blob_bytes,
+                objects=report.objects,
+                orphans=report.orphans,
+            )
+        # Between full batches others get their turn at the database.
+        await asyncio.sleep(0.05 if more else PERIOD)
