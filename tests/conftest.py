@@ -326,9 +326,11 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     made = entrepot("init", "--data", str(data), "--email", "main@example.com", "--password", "correct horse", "--json")
     assert made.returncode == 0, made.stderr
     secrets = json.loads(made.stdout)
+    # Many tests share the project. The command line must know too, so it is no setting of the server alone.
+    entrepot("quota", "set", "--data", str(data), "--project", secrets["ProjectId"], "--buckets", "none")
     port = free_port()
     # debug: the log tells which client called which action.
-    process = serve(data, port, project_buckets="0", log_level="debug")
+    process = serve(data, port, log_level="debug")
     yield Live(
         f"http://127.0.0.1:{port}",
         port,

@@ -57,7 +57,7 @@ def world(hub: TestHub) -> World:
         "ProjectId": hub.project_id, "ProjectID": hub.project_id, "ProjectName": "new", "UserName": "worker",
         "AccessKeyStatus": "Active", "LoginProfileStatus": "Active", "Right": ["pull"], "AccessKeyID": spare,
         "PolicyURN": urn, "PolicyURNs": [urn], "PolicyName": "nothing", "Document": policy("uhub:Nothing"),
-        "RoleName": "actor", "RoleUrn": role["RoleURN"], "RoleSessionName": "s", "GranteeID": 2,
+        "TagName": "v1", "RoleName": "actor", "RoleUrn": role["RoleURN"], "RoleSessionName": "s", "GranteeID": 2,
         "RolePolicyDocument": role["RolePolicyDocument"],
     }  # fmt: skip
     return World(
@@ -145,7 +145,7 @@ def test_inside(world: World, name: str) -> None:
     assert hub.call("UpdateIAMPolicy", PolicyURN=urn, Document=policy(action.policy_name))["RetCode"] == 0
     assert hub.call("DetachPoliciesFromUser", UserName="worker", PolicyURNs=[urn], Scope="Specified",
                     ProjectID=world.other_project)["RetCode"] == 0  # fmt: skip
-    refused = {**REFUSED_FOR_ITS_STATE, "RevokeBucketGrant": 230}.get(name, 0)
+    refused = {**REFUSED_FOR_ITS_STATE, "RevokeBucketGrant": 230, "RestoreTag": 1033}.get(name, 0)
     if not action.needs:
         undo(world, name)
     by_policy = hub.call_as(world.worker, name, **params)

@@ -308,3 +308,30 @@ def test_fsck_finds_and_mends(depot: Aging) -> None:
     wrong = depot.run(check.check(depot.hub, deep=False, repair=True, progress=lambda *_: None))
     assert {one.kind for one in wrong} <= {"missing", "damaged"}
     assert len(wrong) == 2
+
+
+def test_a_deleted_and_an_overwritten_tag_come_back(depot: Aging) -> None:
+    first, second = (put(depot, document(depot), "v1") for _ in range(2))
+    depot.request("DELETE", "/v2/depot/app/manifests/v1", login=depot.main)
+    tag = {"BucketName": "depot", "ImageName": "app", "TagName": "v1"}
+    lines = depot.call("ListTagHistory", **tag)["TagHistorySet"]
+    assert [(one["Digest"], one["Event"], one["CanRestore"]) for one in lines] == [
+        (second, "Deleted", True), (second, "Set", True), (first, "Set", True),
+    ]  # fmt: skip
+    assert {one["User"] for one in lines} == {depot.email}
+    assert depot.call("RestoreTag", **tag)["Digest"] == second
+    assert depot.pull("v1") == 200
+    assert depot.call("RestoreTag", **tag)["Digest"] == first
+    assert depot.call("RestoreTag", **tag, Digest=second)["Digest"] == second
+    assert depot.call("RestoreTag", **tag, Digest="sha256:" + "0" * 64)["RetCode"] == 1033
+    assert depot.call("RestoreTag", **{**tag, "TagName": "never"})["RetCode"] == 1033
+    # A restored tag keeps its manifest; the other one ages, and then cannot come back.
+    depot.later(WEEK + 1)
+    assert depot.pull(second) == 200
+    assert depot.call("RestoreTag", **tag, Digest=first)["RetCode"] == 1033
+    assert not depot.call("ListTagHistory", **tag)["TagHistorySet"][-1]["CanRestore"]
+    assert depot.is_clean()
+    depot.request("DELETE", f"/v2/depot/app/manifests/{second}", login=depot.main)
+    assert depot.call("ListTagHistory", **tag, Limit=1)["TagHistorySet"][0]["Event"] == "Deleted"
+    depot.call("DeleteRepo", RepoName="depot")
+    assert depot.count("tag_event") == 0

@@ -84,6 +84,10 @@ def _buckets(story: Story, shop: Shop) -> None:
     quotas = story.call("ListQuotas", BucketName="story-one", ImageName="app")["QuotaSet"]
     assert quotas[-1]["Used"] == 3
     story.call("DeleteImage", BucketName="story-one", ImageName="app", Tag=["v1", "v2"])
+    tag = {"BucketName": "story-one", "ImageName": "app", "TagName": "v1"}
+    [gone, made] = story.call("ListTagHistory", **tag)["TagHistorySet"]
+    assert (gone["Event"], made["Event"]) == ("Deleted", "Set")
+    assert story.call("RestoreTag", **tag)["Digest"] == made["Digest"]
     story.call("DeleteRepoImage", RepoName="story-one", ImageName="app")
     for name in ("story-one", "story-two"):
         story.call("DeleteRepo", RepoName=name)

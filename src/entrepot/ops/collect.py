@@ -46,7 +46,7 @@ def _review_manifests(rows: Rows, hub: Hub, now: int, report: Report) -> int:
     due = sql.due_manifests(rows, now, BATCH)
     for one in due:
         if one.image_id is not None and not one.is_kept:
-            manifests_sql.delete(rows, one.image_id, one.id, now, hub.settings.grace_seconds)
+            manifests_sql.delete(rows, one.image_id, one.id, now, hub.settings.grace_seconds, "")
             report.manifests += 1
         sql.forget_manifest(rows, one.id)
     return len(due)

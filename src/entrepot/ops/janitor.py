@@ -9,6 +9,7 @@ from entrepot.ops.context import Hub
 from entrepot.ops.sessions import NEW_SECONDS
 from entrepot.store.sql import audit as audit_sql
 from entrepot.store.sql import blobs as sql
+from entrepot.store.sql import history as history_sql
 from entrepot.store.sql import policies as policies_sql
 
 BATCH = 200
@@ -48,12 +49,17 @@ async def forget_audit(hub: Hub) -> int:
     return await hub.db.note(audit_sql.forget, int(hub.clock()) - hub.settings.audit_days * 86_400, BATCH)
 
 
+async def forget_history(hub: Hub) -> int:
+    """Delete at most one batch of tag history that is as old as audit lines may be; how many."""
+    return await hub.db.note(history_sql.forget, int(hub.clock()) - hub.settings.audit_days * 86_400, BATCH)
+
+
 async def forget_sessions(hub: Hub) -> int:
     """Delete at most one batch of temporary keys that have ended; how many."""
     return await hub.db.note(policies_sql.forget_sessions, int(hub.clock()), BATCH)
 
 
-STEPS = (drop_idle_uploads, forget_ended_uploads, drop_orphan_uploads, forget_audit, forget_sessions)
+STEPS = (drop_idle_uploads, forget_ended_uploads, drop_orphan_uploads, forget_audit, forget_history, forget_sessions)
 
 
 async def run(hub: Hub) -> None:

@@ -9,8 +9,11 @@ from entrepot.ops.buckets import own
 from entrepot.ops.context import Ctx
 from entrepot.store.db import Rows
 from entrepot.store.sql import buckets as buckets_sql
-from entrepot.store.sql import collect
+from entrepot.store.sql import collect, history
 from entrepot.store.sql import manifests as sql
+
+HISTORY = 1000
+"""How many lines of a tag's history are looked through for what to restore."""
 
 
 async def put(
@@ -36,7 +39,9 @@ async def put(
         if not tags:
             collect.watch_manifest(rows, manifest_id, ctx.now + ctx.hub.settings.untagged_seconds)
         for tag in tags:
-            count = sql.set_tag(rows, image_id, tag, manifest_id, ctx.now, ctx.hub.settings.untagged_seconds)
+            count = sql.set_tag(
+                rows, image_id, tag, manifest_id, ctx.now, ctx.hub.settings.untagged_seconds, ctx.who.email
+            )
             warnings.append(quotas.check_tags(rows, ctx.hub.settings, bucket_id, count))
         owner = buckets_sql.owner_of(rows, bucket_id)
         audit.write(rows, ctx, "PushManifest", f"{repository}@{digest} {' '.join(tags)}".rstrip(), owner)
@@ -54,13 +59,13 @@ async def delete(ctx: Ctx, repository: Repository, image_id: int | None, referen
             raise HubError(Kind.MANIFEST_UNKNOWN, reference)
         audit.write(rows, ctx, "DeleteManifest", f"{repository} {reference}", ctx.who.account_id)
         if ":" not in reference:
-            if not sql.delete_tag(rows, image_id, reference, ctx.now, ctx.hub.settings.untagged_seconds):
+            if not sql.delete_tag(rows, image_id, reference, ctx.now, ctx.hub.settings.untagged_seconds, ctx.who.email):
                 raise HubError(Kind.MANIFEST_UNKNOWN, f"tag {reference}")
             return
         manifest_id = sql.find(rows, image_id, reference)
         if manifest_id is None:
             raise HubError(Kind.MANIFEST_UNKNOWN, reference)
-        sql.delete(rows, image_id, manifest_id, ctx.now, ctx.hub.settings.grace_seconds)
+        sql.delete(rows, image_id, manifest_id, ctx.now, ctx.hub.settings.grace_seconds, ctx.who.email)
 
     await ctx.hub.db.write(remove)
 
@@ -71,7 +76,9 @@ async def delete_image(ctx: Ctx, bucket: str, image: str) -> None:
 
     def remove(rows: Rows) -> None:
         image_id = buckets_sql.find_image(rows, _open_own(ctx, rows, bucket), image)
-        if image_id is None or not sql.delete_all(rows, image_id, ctx.now, ctx.hub.settings.grace_seconds):
+        if image_id is None or not sql.delete_all(
+            rows, image_id, ctx.now, ctx.hub.settings.grace_seconds, ctx.who.email
+        ):
             raise HubError(Kind.DELETE_UNKNOWN, f"image {image!r}")
 
     await ctx.hub.db.write(remove)
@@ -101,7 +108,34 @@ async def delete_tags(ctx: Ctx, bucket: str, image: str, tags: list[str]) -> Non
         if image_id is None:
             raise HubError(Kind.DELETE_UNKNOWN, f"image {image!r}")
         for tag in dict.fromkeys(tags):
-            if not sql.delete_tag(rows, image_id, tag, ctx.now, ctx.hub.settings.untagged_seconds):
+            if not sql.delete_tag(rows, image_id, tag, ctx.now, ctx.hub.settings.untagged_seconds, ctx.who.email):
                 raise HubError(Kind.DELETE_UNKNOWN, f"tag {tag!r}; no tag was deleted")
 
     await ctx.hub.db.write(remove)
+
+
+async def restore_tag(ctx: Ctx, bucket: str, image: str, tag: str, digest: str) -> str:
+    """Point a tag again at a manifest of its history, or ("") at what it pointed to before; that digest.
+
+    Raises DENIED, BUCKET_UNKNOWN, IP_REJECTED, IMAGE_UNKNOWN (also when the manifest was collected), QUOTA_EXCEEDED.
+    """
+
+    def restore(rows: Rows) -> tuple[str, list[str]]:
+        bucket_id = _open_own(ctx, rows, bucket)
+        image_id = buckets_sql.find_image(rows, bucket_id, image)
+        if image_id is None:
+            raise HubError(Kind.IMAGE_UNKNOWN, image)
+        lines = history.page(rows, image_id, tag, 2**53, HISTORY)
+        now_at = lines[0].digest if lines and lines[0].is_set else ""
+        wanted = digest or next((one.digest for one in lines if one.digest != now_at), "")
+        manifest_id = sql.find(rows, image_id, wanted) if any(one.digest == wanted for one in lines) else None
+        if manifest_id is None:
+            raise HubError(Kind.IMAGE_UNKNOWN, f"{tag} {wanted}; ListTagHistory tells what can be restored".strip())
+        count = sql.set_tag(rows, image_id, tag, manifest_id, ctx.now, ctx.hub.settings.untagged_seconds, ctx.who.email)
+        return wanted, [quotas.check_tags(rows, ctx.hub.settings, bucket_id, count)]
+
+    if "push" not in ctx.who.rights:
+        raise HubError(Kind.DENIED, "the right 'push' is needed; ask the account's main user")
+    wanted, warnings = await ctx.hub.db.write(restore)
+    quotas.warn(ctx, warnings)
+    return wanted

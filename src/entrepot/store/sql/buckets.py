@@ -139,6 +139,7 @@ def delete(rows: Rows, bucket: Bucket) -> None:
     rows.run("DELETE FROM quota WHERE scope = :scope", scope=f"bucket {bucket_id}")
     rows.run("DELETE FROM bucket_blob WHERE bucket_id = :id", id=bucket_id)
     rows.run(f"DELETE FROM upload WHERE image_id IN {images}", id=bucket_id)
+    rows.run(f"DELETE FROM tag_event WHERE image_id IN {images}", id=bucket_id)
     rows.run(f"DELETE FROM gc_link WHERE image_id IN {images}", id=bucket_id)
     rows.run(
         "INSERT INTO gc_blob (blob_id, review_after)"

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from entrepot.model.manifest import Manifest
 from entrepot.store.db import Rows
-from entrepot.store.sql import collect
+from entrepot.store.sql import collect, history
 from entrepot.store.sql.buckets import PLACE, Place
 from entrepot.store.sql.usage import Usage, grow
 
@@ -136,7 +136,7 @@ def _count(rows: Rows, image_id: int, step: int, now: int) -> None:
         )
 
 
-def set_tag(rows: Rows, image_id: int, name: str, manifest_id: int, now: int, untagged: int) -> int | None:
+def set_tag(rows: Rows, image_id: int, name: str, manifest_id: int, now: int, untagged: int, who: str) -> int | None:
     """Point a tag at a manifest; how many tags the image has when this one is new, else None.
 
     A manifest that it pointed to before is looked at after ``untagged`` seconds.
@@ -144,6 +144,8 @@ def set_tag(rows: Rows, image_id: int, name: str, manifest_id: int, now: int, un
     before = rows.one("SELECT manifest_id FROM tag WHERE image_id = :image AND name = :name", image=image_id, name=name)
     if before is not None and before[0] != manifest_id:
         collect.watch_manifest(rows, before[0], now + untagged)
+    if before is None or before[0] != manifest_id:
+        history.note(rows, image_id, name, manifest_id, is_set=True, who=who, now=now)
     moved = before is not None and rows.run(
         "UPDATE tag SET manifest_id = :manifest, updated_at = :now WHERE image_id = :image AND name = :name",
         image=image_id,
@@ -171,7 +173,7 @@ def set_tag(rows: Rows, image_id: int, name: str, manifest_id: int, now: int, un
     return None if moved or row is None else int(row[0])
 
 
-def delete_tag(rows: Rows, image_id: int, name: str, now: int, untagged: int) -> bool:
+def delete_tag(rows: Rows, image_id: int, name: str, now: int, untagged: int, who: str) -> bool:
     """Delete one tag and nothing else; whether there was one. Its manifest is looked at after ``untagged`` seconds."""
     row = rows.one(
         "DELETE FROM tag WHERE image_id = :image AND name = :name RETURNING manifest_id", image=image_id, name=name
@@ -179,6 +181,7 @@ def delete_tag(rows: Rows, image_id: int, name: str, now: int, untagged: int) ->
     if row is None:
         return False
     collect.watch_manifest(rows, row[0], now + untagged)
+    history.note(rows, image_id, name, row[0], is_set=False, who=who, now=now)
     rows.run("UPDATE image SET tag_count = tag_count - 1, updated_at = :now WHERE id = :id", now=now, id=image_id)
     _forget_latest(rows, image_id)
     return True
@@ -195,12 +198,13 @@ def _forget_latest(rows: Rows, image_id: int) -> None:
     )
 
 
-def delete_all(rows: Rows, image_id: int, now: int, grace: int) -> bool:
+def delete_all(rows: Rows, image_id: int, now: int, grace: int, who: str) -> bool:
     """Delete every manifest of an image with its tags; whether it held any."""
     row = rows.one("SELECT manifest_count, bucket_id FROM image WHERE id = :id", id=image_id)
     if row is None or row[0] == 0:
         return False
     manifests = "(SELECT id FROM manifest WHERE image_id = :id)"
+    history.note_deleted(rows, image_id, None, who=who, now=now)
     collect.watch_all_of(rows, image_id, now + grace)
     held = rows.one("SELECT COALESCE(SUM(size), 0) FROM manifest WHERE image_id = :id", id=image_id)
     grow(rows, image_id, -int(held[0]) if held else 0)
@@ -218,8 +222,9 @@ def delete_all(rows: Rows, image_id: int, now: int, grace: int) -> bool:
     return True
 
 
-def delete(rows: Rows, image_id: int, manifest_id: int, now: int, grace: int) -> None:
+def delete(rows: Rows, image_id: int, manifest_id: int, now: int, grace: int, who: str) -> None:
     """Delete a manifest, its references and every tag that points at it; what it kept is looked at after ``grace``."""
+    history.note_deleted(rows, image_id, manifest_id, who=who, now=now)
     collect.watch_links_of(rows, manifest_id, now + grace)
     collect.watch_family_of(rows, manifest_id, now + grace)
     collect.forget_manifest(rows, manifest_id)

@@ -68,6 +68,13 @@ def _add_images(rows: Rows, bucket_id: int, seed: Seed, media_type: str, now: in
         now=now,
         bucket=bucket_id,
     )
+    rows.run(
+        "INSERT INTO tag_event (image_id, name, digest, is_set, who, at)"
+        " SELECT id, 'v1', :digest, 1, '', :now FROM image WHERE bucket_id = :bucket",
+        digest=digest,
+        now=now,
+        bucket=bucket_id,
+    )
     held = len(content) * seed.images
     rows.run(
         "UPDATE bucket SET image_count = :images, bytes = :bytes WHERE id = :bucket",
