@@ -354,3 +354,13 @@ def test_a_late_second_writer_cannot_change_what_was_acknowledged(depot: TestHub
     assert statuses == [202, 416]
     assert depot.request("PUT", f"{place}?digest={digest(good)}", login=depot.main).status == 201
     assert depot.request("GET", f"/v2/{NAME}/blobs/{digest(good)}", login=depot.main).body == good
+
+
+def test_a_chunk_at_the_wrong_place_is_told_the_right_one(depot: TestHub) -> None:
+    place = start(depot)
+    depot.request("PATCH", place, headers={"content-range": "0-99"}, body=b"x" * 100, login=depot.main)
+    wrong = depot.request("PATCH", place, headers={"content-range": "50-59"}, body=b"y" * 10, login=depot.main)
+    assert (wrong.status, wrong.headers["range"], wrong.headers["location"]) == (416, "0-99", place)
+    on = depot.request("PATCH", wrong.headers["location"], headers={"content-range": "100-109"}, body=b"z" * 10,
+                       login=depot.main)  # fmt: skip
+    assert (on.status, on.headers["range"]) == (202, "0-109")

@@ -7,7 +7,7 @@ from entrepot.model import digest as digests
 from entrepot.model import names
 from entrepot.ops import access, sessions, uploads
 from entrepot.ops.sessions import Place, Session
-from entrepot.registry.wire import Answer, Call, Headers, location
+from entrepot.registry.wire import Answer, Call, Headers, location, render
 from entrepot.store.blobs import Broken
 from entrepot.store.sql import blobs as sql
 
@@ -55,7 +55,14 @@ async def _source(call: Call, text: str) -> tuple[int, int | None]:
 
 async def patch(call: Call) -> Answer:
     """PATCH: the next chunk (Content-Range), or a stream that goes on where the session is."""
-    session = await _receive(call, await _session(call))
+    try:
+        session = await _receive(call, await _session(call))
+    except HubError as fault:
+        if fault.kind is not Kind.RANGE_INVALID:
+            raise
+        # With the place to go on at, a client need not ask for it first (distribution-spec, "Pushing a blob in chunks").
+        now = await _session(call)
+        return render(fault, "", _accepted(call, now.id, now.received).headers)
     return _accepted(call, session.id, session.received)
 
 
