@@ -60,7 +60,7 @@ async def patch(call: Call) -> Answer:
     except HubError as fault:
         if fault.kind is not Kind.RANGE_INVALID:
             raise
-        # With the place to go on at, a client need not ask for it first (distribution-spec, "Pushing a blob in chunks").
+        # With the place to go on at, a client need not ask for it first (spec, "Pushing a blob in chunks").
         now = await _session(call)
         return render(fault, "", _accepted(call, now.id, now.received).headers)
     return _accepted(call, session.id, session.received)
