@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,13 +22,14 @@ ROUNDS = int(os.environ.get("ENTREPOT_KILLS", "8"))
 CLIENTS = int(os.environ.get("ENTREPOT_KILL_CLIENTS", "8"))
 IMAGES = 4
 DELETED = "deleted"
+NEWEST = 400
 
 
 class Ledger:
     """What the server said it has, and what was tried for a tag since it last said so."""
 
     def __init__(self) -> None:
-        self.blobs: dict[tuple[str, str], bytes] = {}
+        self.blobs: list[tuple[str, str]] = []
         self.tags: dict[tuple[str, str], str] = {}
         self.tried: dict[tuple[str, str], set[str]] = {}
         self.manifests: dict[tuple[str, str], bytes] = {}
@@ -42,7 +44,7 @@ class Noting(Pusher):
 
     def blob(self, name: str, content: bytes) -> str:
         digest = super().blob(name, content)
-        self.ledger.blobs[name, digest] = content
+        self.ledger.blobs.append((name, digest))
         return digest
 
     def delete(self, name: str, tag: str) -> None:
@@ -78,11 +80,17 @@ def load(port: int, ledger: Ledger, number: int, stop: threading.Event) -> None:
             time.sleep(0.02)
 
 
+def some(listed: list[Any]) -> list[Any]:
+    """What is newest, and a handful of everything before: a round must not cost more with each round."""
+    return [*random.sample(listed[:-NEWEST], min(100, len(listed[:-NEWEST]))), *listed[-NEWEST:]]
+
+
 def check(port: int, ledger: Ledger) -> None:
     with Pusher(port, MAIN) as hub:
-        for (name, digest), content in ledger.blobs.items():
-            assert hub.ask("GET", f"/v2/{name}/blobs/{digest}").body == content
-        for (name, digest), content in ledger.manifests.items():
+        for name, digest in some(ledger.blobs):
+            body = hub.ask("GET", f"/v2/{name}/blobs/{digest}").body
+            assert "sha256:" + hashlib.sha256(body).hexdigest() == digest
+        for (name, digest), content in some(list(ledger.manifests.items())):
             assert hub.ask("GET", f"/v2/{name}/manifests/{digest}").body == content
         for number in range(IMAGES):
             name = f"hard-life/app{number}"
@@ -121,12 +129,8 @@ def counters_are_exact(data: Path) -> None:
             " + (SELECT COALESCE(SUM(m.size), 0) FROM manifest m JOIN image i ON i.id = m.image_id"
             "   WHERE i.bucket_id = b.id)"
         ).fetchall()
-        blobs = found.execute("SELECT digest, storage_key, content FROM blob").fetchall()
     found.close()
     assert wrong == []
-    for digest, key, inside in blobs:
-        content = (data / "blobs" / key).read_bytes() if inside is None else inside
-        assert f"sha256:{hashlib.sha256(content).hexdigest()}" == digest
 
 
 def test_kill_9_in_the_middle_of_pushes(tmp_path: Path) -> None:
@@ -135,9 +139,9 @@ def test_kill_9_in_the_middle_of_pushes(tmp_path: Path) -> None:
     port, ledger = free_port(), Ledger()
     process = serve(data, port)
     make_bucket(Live(f"http://127.0.0.1:{port}", port, data, *MAIN, "", "", "", process), "hard-life")
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
         stop = threading.Event()
-        threads = [threading.Thread(target=load, args=(port, ledger, number, stop)) for number in range(CLIENTS)]
+        threads = [threading.Thread(target=load, args=(port, ledger, client, stop)) for client in range(CLIENTS)]
         for thread in threads:
             thread.start()
         time.sleep(random.uniform(0.4, 1.5))
@@ -149,7 +153,8 @@ def test_kill_9_in_the_middle_of_pushes(tmp_path: Path) -> None:
         process = serve(data, port)  # it finds the database as the kill left it, nobody repairs it before
         check(port, ledger)
         counters_are_exact(data)
-        checked = entrepot("fsck", "--data", str(data), "--deep")
+        deep = ["--deep"] if number % 10 == 7 else []
+        checked = entrepot("fsck", "--data", str(data), *deep)
         assert (checked.returncode, checked.stdout) == (0, "Clean.\n"), checked.stdout + checked.stderr
     process.terminate()
     assert process.wait(20) == 0
