@@ -143,6 +143,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return _words(self.regions)
 
     @property
+    def untagged_after(self) -> int:
+        """When a manifest without tag is looked at; a week where they stay for ever, should that be changed later."""
+        return self.untagged_seconds or 604_800
+
+    @property
     def data_dir(self) -> Path:
         """The data folder as a path."""
         return Path(self.data)

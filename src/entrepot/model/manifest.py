@@ -56,12 +56,14 @@ class _Document(msgspec.Struct, rename="camel"):
 class Manifest(msgspec.Struct, frozen=True):
     """What a manifest or index says.
 
-    ``blobs`` must be linked in the image, ``children`` are manifests of an index, ``subject`` may be missing.
+    ``blobs`` must be linked in the image, ``foreign`` ones may be (they live elsewhere as well), ``children`` are
+    manifests of an index, ``subject`` may be missing.
     """
 
     media_type: str
     artifact_type: str | None
     blobs: tuple[str, ...]
+    foreign: tuple[str, ...]
     children: tuple[str, ...]
     subject: str | None
 
@@ -97,6 +99,7 @@ def parse(content: bytes, content_type: str) -> Manifest:
         media_type=media_type,
         artifact_type=document.artifact_type or (document.config.media_type if document.config else None),
         blobs=tuple(dict.fromkeys(one.digest for one in listed if not one.is_foreign)),
+        foreign=tuple(dict.fromkeys(one.digest for one in listed if one.is_foreign)),
         children=tuple(dict.fromkeys(one.digest for one in document.manifests or ())),
         subject=document.subject.digest if document.subject else None,
     )

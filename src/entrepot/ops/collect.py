@@ -48,7 +48,7 @@ def _review_manifests(rows: Rows, hub: Hub, now: int, report: Report) -> int:
         if one.image_id is not None and not one.is_kept:
             manifests_sql.delete(rows, one.image_id, one.id, now, hub.settings.grace_seconds, "")
             report.manifests += 1
-        sql.forget_manifest(rows, one.id)
+        sql.reviewed(rows, one.id, now)
     return len(due)
 
 
@@ -146,6 +146,8 @@ async def run(hub: Hub) -> None:
             shard = (shard + 1) % hub.blobs.shards
         except HubError as fault:  # a full disk or a busy database passes; the collector stays
             log.warning("collection failed", reason=fault.message)
+        except Exception:
+            log.exception("collection failed; `entrepot fsck` may tell why")
         if not report.is_empty:
             log.info(
                 "collected",

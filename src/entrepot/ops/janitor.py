@@ -24,7 +24,7 @@ async def drop_idle_uploads(hub: Hub) -> int:
     sessions = await hub.db.read(sql.idle_uploads, before, BATCH)
     for session in sessions:
         # Row first, bytes later: a crash between leaves an orphan file, never a session without bytes.
-        await hub.db.note(sql.forget_upload, session)
+        await hub.db.note(sql.end_upload, session, int(hub.clock()))
         hub.running.pop(session, None)
         await hub.blobs.drop_upload(session)
     return len(sessions)

@@ -29,7 +29,7 @@ async def put(
 
     def store(rows: Rows) -> list[str]:
         image_id = buckets_sql.image_for_push(rows, bucket_id, repository.image, ctx.now)
-        blobs = sql.blob_ids(rows, image_id, manifest.blobs)
+        blobs = sql.blob_ids(rows, image_id, manifest.blobs + manifest.foreign)
         missing = [one for one in manifest.blobs if one not in blobs]
         if missing and ctx.hub.settings.missing_content == "refuse":
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -37,10 +37,10 @@ async def put(
         manifest_id, usage = sql.add(rows, image_id, digest, manifest, content, blobs, ctx.now)
         warnings = quotas.check_bytes(rows, ctx.hub.settings, usage)
         if not tags:
-            collect.watch_manifest(rows, manifest_id, ctx.now + ctx.hub.settings.untagged_seconds)
+            collect.watch_manifest(rows, manifest_id, ctx.now + ctx.hub.settings.untagged_after)
         for tag in tags:
             count = sql.set_tag(
-                rows, image_id, tag, manifest_id, ctx.now, ctx.hub.settings.untagged_seconds, ctx.who.email
+                rows, image_id, tag, manifest_id, ctx.now, ctx.hub.settings.untagged_after, ctx.who.email
             )
             warnings.append(quotas.check_tags(rows, ctx.hub.settings, bucket_id, count))
         owner = buckets_sql.owner_of(rows, bucket_id)
@@ -59,7 +59,7 @@ async def delete(ctx: Ctx, repository: Repository, image_id: int | None, referen
             raise HubError(Kind.MANIFEST_UNKNOWN, reference)
         audit.write(rows, ctx, "DeleteManifest", f"{repository} {reference}", ctx.who.account_id)
         if ":" not in reference:
-            if not sql.delete_tag(rows, image_id, reference, ctx.now, ctx.hub.settings.untagged_seconds, ctx.who.email):
+            if not sql.delete_tag(rows, image_id, reference, ctx.now, ctx.hub.settings.untagged_after, ctx.who.email):
                 raise HubError(Kind.MANIFEST_UNKNOWN, f"tag {reference}")
             return
         manifest_id = sql.find(rows, image_id, reference)
@@ -108,7 +108,7 @@ async def delete_tags(ctx: Ctx, bucket: str, image: str, tags: list[str]) -> Non
         if image_id is None:
             raise HubError(Kind.DELETE_UNKNOWN, f"image {image!r}")
         for tag in dict.fromkeys(tags):
-            if not sql.delete_tag(rows, image_id, tag, ctx.now, ctx.hub.settings.untagged_seconds, ctx.who.email):
+            if not sql.delete_tag(rows, image_id, tag, ctx.now, ctx.hub.settings.untagged_after, ctx.who.email):
                 raise HubError(Kind.DELETE_UNKNOWN, f"tag {tag!r}; no tag was deleted")
 
     await ctx.hub.db.write(remove)
@@ -131,7 +131,7 @@ async def restore_tag(ctx: Ctx, bucket: str, image: str, tag: str, digest: str) 
         manifest_id = sql.find(rows, image_id, wanted) if any(one.digest == wanted for one in lines) else None
         if manifest_id is None:
             raise HubError(Kind.IMAGE_UNKNOWN, f"{tag} {wanted}; ListTagHistory tells what can be restored".strip())
-        count = sql.set_tag(rows, image_id, tag, manifest_id, ctx.now, ctx.hub.settings.untagged_seconds, ctx.who.email)
+        count = sql.set_tag(rows, image_id, tag, manifest_id, ctx.now, ctx.hub.settings.untagged_after, ctx.who.email)
         return wanted, [quotas.check_tags(rows, ctx.hub.settings, bucket_id, count)]
 
     if "push" not in ctx.who.rights:

@@ -61,14 +61,16 @@ async def find(ctx: Ctx, place: Place, session: str) -> Session:
 def look(rows: Rows, ctx: Ctx, place: Place, session: str) -> Session:
     """A session as the rows say now; raises UPLOAD_UNKNOWN."""
     row = sql.find_upload(rows, session) if len(session) <= 128 else None
-    if row is not None:
-        if row.image_id != place.image_id or row.person_id != ctx.who.person_id or row.received == ENDED:
-            raise gone(session)
-        return Session(session, place, row.algorithm, row.received, row.digest_so_far, has_row=True)
     match = _NEW.fullmatch(session)
-    if match is None or not hmac.compare_digest(match["mac"], _mac(ctx, place, session.rpartition(".")[0])):
-        raise gone(session)
-    if ctx.now - int(match["created"], 16) >= NEW_SECONDS:
+    is_signed = match is not None and hmac.compare_digest(match["mac"], _mac(ctx, place, session.rpartition(".")[0]))
+    if row is not None:
+        # The image may have been made by the request that made the row: then only the signature tells that it is ours.
+        is_ours = row.person_id == ctx.who.person_id and (is_signed or row.image_id == place.image_id)
+        if not is_ours or row.received == ENDED:
+            raise gone(session)
+        place = place._replace(image_id=row.image_id)
+        return Session(session, place, row.algorithm, row.received, row.digest_so_far, has_row=True)
+    if match is None or not is_signed or ctx.now - int(match["created"], 16) >= NEW_SECONDS:
         raise gone(session)
     nothing = f"{match['algorithm']}:{digests.hasher(match['algorithm']).hexdigest()}"
     return Session(session, place, match["algorithm"], 0, nothing, has_row=False)
@@ -77,7 +79,7 @@ def look(rows: Rows, ctx: Ctx, place: Place, session: str) -> Session:
 def add_row(rows: Rows, ctx: Ctx, session: Session, received: int, so_far: str) -> Place:
     """Keep what a session has received, or that it has ENDED; its image is made when missing. Raises UPLOAD_UNKNOWN."""
     place = session.place
-    image_id = place.image_id or buckets_sql.image_for_push(rows, place.bucket_id, place.image, ctx.now)
+    image_id = buckets_sql.image_for_push(rows, place.bucket_id, place.image, ctx.now)
     made = sql.add_upload(
         rows,
         session=session.id,
@@ -95,8 +97,9 @@ def add_row(rows: Rows, ctx: Ctx, session: Session, received: int, so_far: str) 
 
 def end(rows: Rows, ctx: Ctx, session: Session) -> None:
     """Remember that a session has ended."""
-    if not sql.end_upload(rows, session.id, ctx.now) and not session.has_row:
-        add_row(rows, ctx, session, ENDED, "")
+    if sql.end_upload(rows, session.id, ctx.now) or session.has_row:
+        return
+    add_row(rows, ctx, session, ENDED, "")
 
 
 def gone(session: str) -> HubError:

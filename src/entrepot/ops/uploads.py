@@ -59,7 +59,7 @@ async def append(ctx: Ctx, session: Session, start: int | None, body: Body) -> S
     if start is not None and start != session.received:
         raise HubError(Kind.RANGE_INVALID, f"the next byte is {session.received}, not {start}")
     async with ctx.hub.blobs.writing(session.id) as file:
-        session = await _still(ctx, session)
+        session = await _still(ctx, session, is_new=file.size == 0)
         if file.size < session.received:
             # After a power cut the file can be shorter than what was acknowledged of an unfinished upload.
             await cancel(ctx, session)
@@ -77,12 +77,13 @@ async def append(ctx: Ctx, session: Session, start: int | None, body: Body) -> S
         return await _advance(ctx, session, written, hasher)
 
 
-async def _still(ctx: Ctx, session: Session) -> Session:
+async def _still(ctx: Ctx, session: Session, *, is_new: bool) -> Session:
     """The session as it is now that it is ours. Raises unless it is where it was: somebody may have owned it before."""
     try:
         now = await sessions.find(ctx, session.place, session.id)
     except HubError:
-        await ctx.hub.blobs.drop_upload(session.id)  # taking ownership made a file for what had ended
+        if is_new:
+            await ctx.hub.blobs.drop_upload(session.id)  # taking ownership made a file for what had ended
         raise
     if now.received != session.received:
         raise HubError(Kind.RANGE_INVALID, f"the upload went on meanwhile: the next byte is {now.received}")
@@ -129,7 +130,10 @@ async def finish(ctx: Ctx, session: Session, digest: Digest) -> None:
         await cancel(ctx, session)
         raise gone(session.id)
     so_far = session.digest_so_far
-    if digest.algorithm != session.algorithm:
+    # The row's digest is of what was received, which after a power cut need not be what the disk holds: only the
+    # process that received it may trust it.
+    received_here = ctx.hub.running.get(session.id, (None, None))[0] == session.received
+    if digest.algorithm != session.algorithm or not (received_here or session.received == 0):
         hasher = digests.hasher(digest.algorithm)
         await ctx.hub.blobs.hash_upload(session.id, session.received, hasher)
         so_far = f"{digest.algorithm}:{hasher.hexdigest()}"
@@ -215,7 +219,7 @@ async def _publish(
         done = await hub.db.write(add) if is_known else None
         if done is None:
             small = content is not None
-            key = f"row:{name}" if small else await hub.blobs.commit(name, size, digest.algorithm, digest.hex)
+            key = f"row:{hub.new_id()}" if small else await hub.blobs.commit(name, size, digest.algorithm, digest.hex)
             done = await hub.db.write(add)
             assert done is not None
     except HubError as fault:

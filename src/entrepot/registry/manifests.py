@@ -6,7 +6,9 @@ from entrepot.model import names
 from entrepot.ops import access, manifests, pulls
 from entrepot.registry.wire import Answer, Call, Headers, location
 from entrepot.store.sql import blobs as blobs_sql
+from entrepot.store.sql import collect as collect_sql
 from entrepot.store.sql import manifests as sql
+from entrepot.store.sql.buckets import Place
 
 TAGS = 100
 """Most tags that one push may set with ``?tag=``."""
@@ -27,6 +29,8 @@ async def get(call: Call) -> Answer:
         if found.image_id is None:
             raise HubError(Kind.NAME_UNKNOWN, f"no image {call.name}")
         raise HubError(Kind.MANIFEST_UNKNOWN, f"{call.name} has no {reference}")
+    if call.method == "HEAD" and ":" in reference and found.image_id is not None:
+        await _renew(call, found.bucket, found.image_id, reference)
     etag = f'"{found.digest}"'.encode()
     headers: Headers = [
         (b"content-type", found.media_type.encode()),
@@ -39,6 +43,13 @@ async def get(call: Call) -> Answer:
     if call.method == "GET" and found.image_id is not None:
         pulls.count(call.ctx.hub, found.image_id)
     return Answer(200, headers, found.content)
+
+
+async def _renew(call: Call, place: Place, image_id: int, digest: str) -> None:
+    """Who pushes an index asks for its children first, and leaves out those that are there: they must stay for it."""
+    if access.allows(call.holder, call.name, "push", place):
+        after = call.ctx.now + call.ctx.hub.settings.grace_seconds
+        await call.ctx.hub.db.note(collect_sql.renew_manifest, image_id, digest, after)
 
 
 async def put(call: Call) -> Answer:

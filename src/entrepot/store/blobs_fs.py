@@ -66,7 +66,8 @@ class FileBlobStore:
                     left -= len(piece)
 
         if length:
-            await asyncio.to_thread(read)
+            with _disk_faults():
+                await asyncio.to_thread(read)
 
     async def content(self, upload: str, length: int) -> bytes:
         """Read them where we are: they were written a moment ago and are few."""
@@ -254,13 +255,15 @@ class _Writer:
 
     async def settle(self) -> None:
         if self._running:
-            running, self._running = self._running, None
-            await running
+            # Shielded, and forgotten only when done: a cancelled request must not close a file that is written to.
+            await asyncio.shield(self._running)
+            self._running = None
 
     async def abandon(self) -> None:
         """Wait, whatever comes of it: the descriptor is closed next."""
-        if self._running:
-            await asyncio.wait([self._running])
+        while self._running and not self._running.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([self._running])
 
 
 def _lock(descriptor: int, path: Path) -> None:

@@ -35,4 +35,4 @@ INSERT INTO gc_link (image_id, blob_id, review_after) SELECT image_id, blob_id, 
 INSERT INTO gc_blob (blob_id, review_after)
   SELECT id, created_at FROM blob WHERE NOT EXISTS (SELECT 1 FROM image_blob l WHERE l.blob_id = blob.id);
 INSERT INTO gc_manifest (manifest_id, review_after)
-  SELECT id, created_at + 604800 FROM manifest WHERE NOT EXISTS (SELECT 1 FROM tag t WHERE t.manifest_id = manifest.id);
+  SELECT id, (SELECT COALESCE(MAX(updated_at), 0) FROM image) + 604800 FROM manifest WHERE NOT EXISTS (SELECT 1 FROM tag t WHERE t.manifest_id = manifest.id);

@@ -241,11 +241,6 @@ def end_upload(rows: Rows, session: str, now: int) -> bool:
     )
 
 
-def forget_upload(rows: Rows, session: str) -> None:
-    """Forget a session wholly."""
-    rows.run("DELETE FROM upload WHERE id = :id", id=session)
-
-
 def forget_ended(rows: Rows, before: int, limit: int) -> int:
     """Forget at most ``limit`` sessions that ended before a time; how many."""
     return rows.run(

@@ -19,6 +19,17 @@ def watch_manifest(rows: Rows, manifest_id: int, after: int) -> None:
     )
 
 
+def renew_manifest(rows: Rows, image_id: int, digest: str, after: int) -> None:
+    """A pusher counts on a manifest: where it is a candidate, it is looked at later."""
+    rows.run(
+        "UPDATE gc_manifest SET review_after = :after WHERE review_after < :after AND manifest_id ="
+        " (SELECT id FROM manifest WHERE image_id = :image AND digest = :digest)",
+        image=image_id,
+        digest=digest,
+        after=after,
+    )
+
+
 def watch_link(rows: Rows, image_id: int, blob_id: int, after: int) -> None:
     """An image may have no manifest (yet, or any more) that names a blob it links."""
     rows.run(
@@ -48,7 +59,7 @@ def watch_family_of(rows: Rows, manifest_id: int, after: int) -> None:
         " SELECT c.id, :after FROM manifest m JOIN manifest c ON c.image_id = m.image_id"
         " WHERE m.id = :id AND (c.subject = m.digest"
         " OR c.digest IN (SELECT child_digest FROM manifest_child WHERE manifest_id = m.id))"
-        " ON CONFLICT (manifest_id) DO NOTHING",
+        " ON CONFLICT (manifest_id) DO UPDATE SET review_after = excluded.review_after",
         id=manifest_id,
         after=after,
     )
@@ -115,6 +126,11 @@ def forget_manifest(rows: Rows, manifest_id: int) -> None:
     rows.run("DELETE FROM gc_manifest WHERE manifest_id = :id", id=manifest_id)
 
 
+def reviewed(rows: Rows, manifest_id: int, now: int) -> None:
+    """A candidate was looked at; it stays one if what kept it was deleted since, and it is to be looked at later."""
+    rows.run("DELETE FROM gc_manifest WHERE manifest_id = :id AND review_after <= :now", id=manifest_id, now=now)
+
+
 class DueLink(NamedTuple):
     """A link to look at, whether a manifest of its image names the blob, and when it was last asked for."""
 
@@ -133,6 +149,9 @@ def due_links(rows: Rows, now: int, limit: int) -> list[DueLink]:
             "SELECT g.image_id, g.blob_id, l.created_at, COALESCE(o.size, 0),"
             " EXISTS (SELECT 1 FROM manifest_blob r JOIN manifest m ON m.id = r.manifest_id"
             "   WHERE r.blob_id = g.blob_id AND m.image_id = g.image_id)"
+            # Build caches are indexes that list blobs as if they were manifests.
+            " OR EXISTS (SELECT 1 FROM manifest_child c JOIN manifest p ON p.id = c.manifest_id"
+            "   WHERE c.child_digest = o.digest AND p.image_id = g.image_id)"
             " FROM gc_link g LEFT JOIN image_blob l ON l.image_id = g.image_id AND l.blob_id = g.blob_id"
             " LEFT JOIN blob o ON o.id = g.blob_id"
             " WHERE g.review_after <= :now ORDER BY g.review_after LIMIT :limit",
@@ -163,6 +182,7 @@ def due_blobs(rows: Rows, now: int, limit: int) -> list[DueBlob]:
         for row in rows.all(
             "SELECT g.blob_id, o.storage_key, COALESCE(o.size, 0),"
             " EXISTS (SELECT 1 FROM image_blob l WHERE l.blob_id = g.blob_id)"
+            " OR EXISTS (SELECT 1 FROM manifest_blob r WHERE r.blob_id = g.blob_id)"
             " FROM gc_blob g LEFT JOIN blob o ON o.id = g.blob_id"
             " WHERE g.review_after <= :now ORDER BY g.review_after LIMIT :limit",
             now=now,
