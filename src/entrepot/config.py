@@ -124,6 +124,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "and no subject keeps; 0: for ever.",
         ),
     ] = 604_800
+    undelete_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="How long deleted buckets, images and manifests can be brought back, unless a bucket says "
+            "otherwise; 0: not at all. Tags can be brought back as long as their manifest stays (untagged_seconds).",
+        ),
+    ] = 604_800
     stop_seconds: Annotated[
         int, Meta(ge=1, le=3600, description="How long running requests may take to finish after SIGTERM.")
     ] = 30

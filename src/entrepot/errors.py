@@ -64,6 +64,9 @@ class Kind(Enum):
     REPO_TAKEN = Row("DENIED", 409, 1031, "The repository name [{}] is taken; names are global")
     REPO_NAME_INVALID = Row("NAME_INVALID", 400, 1032, "The repository name is not valid: {}")
     IMAGE_UNKNOWN = Row("NAME_UNKNOWN", 404, 1033, "There is no such image or tag: {}")
+    DELETION_UNKNOWN = Row(
+        "UNSUPPORTED", 404, 1034, "Nothing is kept of such a deletion; ListDeleted tells what can be brought back: {}"
+    )
 
     # --- policies, roles, quotas
     POLICY_UNKNOWN = Row("UNSUPPORTED", 404, 1027, "There is no such policy: {}")

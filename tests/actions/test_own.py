@@ -165,7 +165,7 @@ def counted(hub: TestHub) -> tuple[int, int]:
             " JOIN image i ON i.id = l.image_id JOIN bucket b ON b.id = i.bucket_id WHERE b.name = 'depot')"
         )[0]
         manifests = rows.one("SELECT COALESCE(SUM(size), 0) FROM manifest")[0]
-        assert kept == rows.one("SELECT bytes FROM project")[0]
+        assert kept == rows.one("SELECT bytes FROM project WHERE is_default = 1")[0]
         return kept, blobs + manifests
 
     return hub.run(hub.hub.db.read(both))
@@ -188,7 +188,7 @@ def test_bytes_are_counted_once_in_a_bucket(hub: TestHub) -> None:
     hub.call("DeleteRepoImage", RepoName="depot", ImageName="one")
     assert counted(hub)[0] == counted(hub)[1]
     hub.call("DeleteRepo", RepoName="depot")
-    assert hub.run(hub.hub.db.read(lambda rows: rows.one("SELECT bytes FROM project")))[0] == 0
+    assert hub.run(hub.hub.db.read(lambda rows: rows.one("SELECT bytes FROM project WHERE is_default = 1")))[0] == 0
 
 
 def test_eight_buckets_in_a_project(loop: Loop, tmp_path: Path) -> None:

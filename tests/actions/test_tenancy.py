@@ -52,7 +52,11 @@ def world(hub: TestHub) -> World:
         assert hub.call(action, **{name: "worker" if name == "UserName" else "actor"}, PolicyURNs=[urn])["RetCode"] == 0
     assert hub.call("GrantBucket", BucketName="owned", GranteeID=2)["RetCode"] == 0
     assert hub.call("RevokeBucketGrant", BucketName="owned", GranteeID=2)["RetCode"] == 0
+    push_image(hub, "owned/old", "v1", hub.main)
+    assert hub.call("DeleteRepoImage", RepoName="owned", ImageName="old")["RetCode"] == 0
+    [deletion] = hub.call("ListDeleted")["DeletedSet"]
     known = {
+        "DeletionId": deletion["DeletionId"],
         "Region": "cn-bj2", "BucketName": "owned", "RepoName": "owned", "ImageName": "app", "Tag": ["v1"],
         "ProjectId": hub.project_id, "ProjectID": hub.project_id, "ProjectName": "new", "UserName": "worker",
         "AccessKeyStatus": "Active", "LoginProfileStatus": "Active", "Right": ["pull"], "AccessKeyID": spare,
@@ -80,7 +84,7 @@ def params_of(world: World, action: Action) -> dict[str, Any]:
 def dump(hub: TestHub) -> list[Any]:
     """Every row that belongs to somebody."""
     tables = ("bucket", "image", "tag", "manifest", "person", "access_key", "project", "policy", "role", "attachment",
-              "bucket_grant", "account", "quota")  # fmt: skip
+              "bucket_grant", "account", "quota", "deletion", "deleted_manifest")  # fmt: skip
     return [hub.run(hub.hub.db.read(lambda rows, table=table: rows.all(f"SELECT * FROM {table}"))) for table in tables]
 
 
@@ -151,7 +155,7 @@ def test_inside(world: World, name: str) -> None:
     by_policy = hub.call_as(world.worker, name, **params)
     assert by_policy["RetCode"] == refused, by_policy
     undo(world, name)
-    owned = hub.call_as(world.owner, name, **params)
+    owned = hub.call_as(world.owner, name, **params_of(world, action))
     assert owned["RetCode"] == refused, owned
 
 
@@ -160,6 +164,10 @@ def undo(world: World, name: str) -> None:
     hub, known = world.hub, world.known
     if name in {"DeleteImage", "DeleteRepoImage"}:
         push_image(hub, "owned/app", "v1", hub.main)
+    elif name in {"RestoreDeleted", "PurgeDeleted"}:
+        push_image(hub, "owned/old", "v1", hub.main)
+        assert hub.call("DeleteRepoImage", RepoName="owned", ImageName="old")["RetCode"] == 0
+        known["DeletionId"] = hub.call("ListDeleted")["DeletedSet"][0]["DeletionId"]
     elif name == "DeleteUser":
         hub.call("CreateUser", UserName="worker", AccessKeyStatus="Active", LoginProfileStatus="Active")
     elif name == "DeleteAccessKey":

@@ -224,6 +224,8 @@ def test_an_old_token_does_not_open_a_bucket_made_anew(world: TestHub) -> None:
     assert world.request("POST", "/v2/fleeting/app/blobs/uploads/", login=token).status == 202
     owner = world.run(people.operator(world.hub))
     world.run(buckets.delete(Ctx(world.hub, owner), "fleeting"))
+    [deletion] = world.call("ListDeleted")["DeletedSet"]
+    world.call("PurgeDeleted", BucketName="fleeting", DeletionId=deletion["DeletionId"])
     world.bucket("fleeting", email="stranger@example.com")
     assert world.request("POST", "/v2/fleeting/app/blobs/uploads/", login=token).status in {403, 404}
 

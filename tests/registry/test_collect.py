@@ -245,7 +245,7 @@ def test_a_deleted_bucket_and_a_deleted_image_leave_nothing(depot: Aging) -> Non
     push_blob(depot, "depot/stray", b"stray", depot.main)
     depot.call("DeleteRepoImage", RepoName="depot", ImageName="app")
     depot.call("DeleteRepo", RepoName="depot")
-    depot.later(1)
+    depot.later(WEEK + 1)
     depot.later(READERS)
     assert (depot.count("blob"), depot.files(), depot.count("image")) == (0, [], 0)
     assert depot.is_clean()
@@ -334,4 +334,5 @@ def test_a_deleted_and_an_overwritten_tag_come_back(depot: Aging) -> None:
     depot.request("DELETE", f"/v2/depot/app/manifests/{second}", login=depot.main)
     assert depot.call("ListTagHistory", **tag, Limit=1)["TagHistorySet"][0]["Event"] == "Deleted"
     depot.call("DeleteRepo", RepoName="depot")
+    depot.later(WEEK + 1)
     assert depot.count("tag_event") == 0

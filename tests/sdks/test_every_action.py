@@ -88,7 +88,15 @@ def _buckets(story: Story, shop: Shop) -> None:
     [gone, made] = story.call("ListTagHistory", **tag)["TagHistorySet"]
     assert (gone["Event"], made["Event"]) == ("Deleted", "Set")
     assert story.call("RestoreTag", **tag)["Digest"] == made["Digest"]
+    story.call("SetUndeleteWindow", BucketName="story-one", Days=3)
     story.call("DeleteRepoImage", RepoName="story-one", ImageName="app")
+    [deleted] = story.call("ListDeleted", BucketName="story-one")["DeletedSet"]
+    assert deleted["ExpireTime"] - deleted["DeleteTime"] == 3 * 86_400
+    deletion = {"BucketName": "story-one", "DeletionId": deleted["DeletionId"]}
+    assert story.call("RestoreDeleted", **deletion)["Tags"] == 2
+    story.call("DeleteRepoImage", RepoName="story-one", ImageName="app")
+    deletion["DeletionId"] = story.call("ListDeleted", BucketName="story-one")["DeletedSet"][0]["DeletionId"]
+    story.call("PurgeDeleted", **deletion)
     for name in ("story-one", "story-two"):
         story.call("DeleteRepo", RepoName=name)
 

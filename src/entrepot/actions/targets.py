@@ -11,11 +11,18 @@ from entrepot.store.db import Rows
 from entrepot.store.sql import buckets as buckets_sql
 from entrepot.store.sql import members as members_sql
 from entrepot.store.sql import people as people_sql
+from entrepot.store.sql import trash as trash_sql
 
 
 def acts_on(rows: Rows, ctx: Ctx, request: Request) -> tuple[Target, ...]:
     """Every target of a request: all of them must be allowed, and none denied. Raises BAD_PARAM for a huge name."""
     name = getattr(request, "bucket_name", None) or getattr(request, "repo_name", None)
+    deletion = trash_sql.find(rows, ctx.who.account_id, getattr(request, "deletion_id", 0))
+    if deletion is not None and deletion.bucket_name == name:
+        # The name may be another bucket's by now.
+        urn = f"ucs:uhub:{deletion.region}:{ctx.who.account_id}:repo/{name}"
+        urns = (urn, f"{urn}/{deletion.image_name}") if deletion.image_name else (urn,)
+        return (Target(urns, deletion.project_id),)
     if name:
         return (_bucket(rows, ctx, request, name),)
     project_id = _project(request)

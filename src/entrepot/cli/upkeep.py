@@ -35,7 +35,8 @@ def gc(data: str, dry_run: bool, as_json: bool) -> None:
         return
     verb = "Would remove" if dry_run else "Removed"
     click.echo(
-        f"{verb} {report.manifests} untagged manifests, {report.links} links, {report.blobs} blobs"
+        f"{verb} {report.deleted} deleted and {report.manifests} untagged manifests, {report.links} links,"
+        f" {report.blobs} blobs"
         f" ({size(report.blob_bytes)}), {report.objects} stored objects, {report.orphans} orphans."
     )
 

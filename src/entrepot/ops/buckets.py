@@ -2,13 +2,14 @@
 
 from entrepot.errors import HubError, Kind
 from entrepot.model import names, networks
-from entrepot.ops import quotas
+from entrepot.ops import quotas, trash
 from entrepot.ops.context import Ctx, Hub
 from entrepot.store.db import Rows
 from entrepot.store.sql import buckets as sql
 from entrepot.store.sql import grants as grants_sql
 from entrepot.store.sql import people
 from entrepot.store.sql import repos as repos_sql
+from entrepot.store.sql import trash as trash_sql
 
 
 async def create(
@@ -34,6 +35,8 @@ async def create(
         project = project_id or people.default_project(rows, ctx.who.account_id) or ""
         if not people.has_project(rows, ctx.who.account_id, project):
             raise HubError(Kind.UNKNOWN_PROJECT, project)
+        if trash_sql.is_held(rows, name, ctx.who.account_id, ctx.now):
+            raise HubError(Kind.BUCKET_TAKEN, name)
         made = sql.add(
             rows,
             name=name,
@@ -52,14 +55,16 @@ async def create(
 
 
 async def delete(ctx: Ctx, name: str) -> None:
-    """Delete an empty bucket of the caller's account. Raises DENIED, BUCKET_UNKNOWN, BUCKET_NOT_EMPTY."""
+    """Delete an empty bucket of the caller's account; for a while it can be brought back (ops.trash), and until then
+    nobody else takes its name. Raises DENIED, BUCKET_UNKNOWN, BUCKET_NOT_EMPTY.
+    """
     _need(ctx, "delete", "to delete a bucket")
 
     def remove(rows: Rows) -> None:
         bucket = own(ctx, rows, name)
         if bucket.image_count:
             raise HubError(Kind.BUCKET_NOT_EMPTY, name)
-        sql.delete(rows, bucket)
+        trash.hide(ctx, rows, bucket)
 
     await ctx.hub.db.write(remove)
 

@@ -7,11 +7,13 @@ there stays there until its manifest comes.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 
 from entrepot.errors import HubError
+from entrepot.ops import trash
 from entrepot.ops.context import Hub
 from entrepot.store.db import Rows
 from entrepot.store.sql import blobs as blobs_sql
@@ -29,6 +31,7 @@ log = structlog.get_logger("collect")
 class Report:
     """What a collection did, or would do."""
 
+    deleted: int = 0
     manifests: int = 0
     links: int = 0
     blobs: int = 0
@@ -39,7 +42,14 @@ class Report:
     @property
     def is_empty(self) -> bool:
         """Nothing to tell."""
-        return not (self.manifests or self.links or self.blobs or self.objects or self.orphans)
+        return not (self.deleted or self.manifests or self.links or self.blobs or self.objects or self.orphans)
+
+
+def _review_deletions(rows: Rows, hub: Hub, now: int, report: Report) -> int:
+    del hub
+    freed = trash.free(rows, now)
+    report.deleted += freed or 0
+    return 0 if freed is None else BATCH
 
 
 def _review_manifests(rows: Rows, hub: Hub, now: int, report: Report) -> int:
@@ -79,11 +89,16 @@ def _review_blobs(rows: Rows, hub: Hub, now: int, report: Report) -> int:
     return len(due)
 
 
+def _reviews(hub: Hub) -> tuple[Callable[[Rows, Hub, int, Report], int], ...]:
+    """In the order in which one makes candidates for the next."""
+    tagless = (_review_manifests,) if hub.settings.untagged_seconds else ()
+    return (_review_deletions, *tagless, _review_links, _review_blobs)
+
+
 async def step(hub: Hub, report: Report) -> bool:
     """One bounded round over all queues; whether there may be more to do at once."""
     now, full = int(hub.clock()), False
-    reviews = (_review_manifests, _review_links, _review_blobs)
-    for review in reviews if hub.settings.untagged_seconds else reviews[1:]:
+    for review in _reviews(hub):
         full |= await hub.db.write(review, hub, now, report) == BATCH
     keys = await hub.db.read(sql.dead_objects, now, BATCH)
     for key in keys:
@@ -122,8 +137,7 @@ async def preview(hub: Hub) -> Report:
 
     def pretend(rows: Rows) -> None:
         now = int(hub.clock())
-        reviews = (_review_manifests, _review_links, _review_blobs)
-        for review in reviews if hub.settings.untagged_seconds else reviews[1:]:
+        for review in _reviews(hub):
             while review(rows, hub, now, report) == BATCH:
                 pass
         raise _Undo
@@ -151,6 +165,7 @@ async def run(hub: Hub) -> None:
         if not report.is_empty:
             log.info(
                 "collected",
+                deleted=report.deleted,
                 manifests=report.manifests,
                 links=report.links,
                 blobs=report.blobs,

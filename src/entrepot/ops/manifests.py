@@ -4,13 +4,15 @@ from entrepot.errors import HubError, Kind
 from entrepot.model import manifest as manifests
 from entrepot.model.manifest import Manifest
 from entrepot.model.names import Repository
-from entrepot.ops import audit, permits, quotas
+from entrepot.ops import audit, permits, quotas, trash
 from entrepot.ops.buckets import own
 from entrepot.ops.context import Ctx
+from entrepot.ops.trash import Removed
 from entrepot.store.db import Rows
 from entrepot.store.sql import buckets as buckets_sql
 from entrepot.store.sql import collect, history
 from entrepot.store.sql import manifests as sql
+from entrepot.store.sql.buckets import Bucket
 
 HISTORY = 1000
 """How many lines of a tag's history are looked through for what to restore."""
@@ -65,7 +67,9 @@ async def delete(ctx: Ctx, repository: Repository, image_id: int | None, referen
         manifest_id = sql.find(rows, image_id, reference)
         if manifest_id is None:
             raise HubError(Kind.MANIFEST_UNKNOWN, reference)
-        sql.delete(rows, image_id, manifest_id, ctx.now, ctx.hub.settings.grace_seconds, ctx.who.email)
+        bucket = own(ctx, rows, repository.bucket)
+        kept = trash.set_aside(ctx, rows, bucket, Removed(image_id, repository.image, reference), manifest_id)
+        sql.delete(rows, image_id, manifest_id, ctx.now, ctx.hub.settings.grace_seconds, ctx.who.email, kept=kept)
 
     await ctx.hub.db.write(remove)
 
@@ -75,20 +79,21 @@ async def delete_image(ctx: Ctx, bucket: str, image: str) -> None:
     _need_delete(ctx)
 
     def remove(rows: Rows) -> None:
-        image_id = buckets_sql.find_image(rows, _open_own(ctx, rows, bucket), image)
-        if image_id is None or not sql.delete_all(
-            rows, image_id, ctx.now, ctx.hub.settings.grace_seconds, ctx.who.email
-        ):
+        found = _open_own(ctx, rows, bucket)
+        image_id = buckets_sql.find_image(rows, found.id, image)
+        if image_id is None or not sql.has_any(rows, image_id):
             raise HubError(Kind.DELETE_UNKNOWN, f"image {image!r}")
+        trash.set_aside(ctx, rows, found, Removed(image_id, image), None)
+        sql.delete_all(rows, image_id, ctx.now, ctx.hub.settings.grace_seconds, ctx.who.email)
 
     await ctx.hub.db.write(remove)
 
 
-def _open_own(ctx: Ctx, rows: Rows, name: str) -> int:
-    """The id of a bucket of the caller's account whose networks hold the caller; raises BUCKET_UNKNOWN, IP_REJECTED."""
+def _open_own(ctx: Ctx, rows: Rows, name: str) -> Bucket:
+    """A bucket of the caller's account whose networks hold the caller; raises BUCKET_UNKNOWN, IP_REJECTED."""
     bucket = own(ctx, rows, name)
     permits.check_network(ctx, bucket.place, "delete")
-    return bucket.id
+    return bucket
 
 
 def _need_delete(ctx: Ctx) -> None:
@@ -104,7 +109,7 @@ async def delete_tags(ctx: Ctx, bucket: str, image: str, tags: list[str]) -> Non
     _need_delete(ctx)
 
     def remove(rows: Rows) -> None:
-        image_id = buckets_sql.find_image(rows, _open_own(ctx, rows, bucket), image)
+        image_id = buckets_sql.find_image(rows, _open_own(ctx, rows, bucket).id, image)
         if image_id is None:
             raise HubError(Kind.DELETE_UNKNOWN, f"image {image!r}")
         for tag in dict.fromkeys(tags):
@@ -121,7 +126,7 @@ async def restore_tag(ctx: Ctx, bucket: str, image: str, tag: str, digest: str) 
     """
 
     def restore(rows: Rows) -> tuple[str, list[str]]:
-        bucket_id = _open_own(ctx, rows, bucket)
+        bucket_id = _open_own(ctx, rows, bucket).id
         image_id = buckets_sql.find_image(rows, bucket_id, image)
         if image_id is None:
             raise HubError(Kind.IMAGE_UNKNOWN, image)
@@ -130,7 +135,8 @@ async def restore_tag(ctx: Ctx, bucket: str, image: str, tag: str, digest: str) 
         wanted = digest or next((one.digest for one in lines if one.digest != now_at), "")
         manifest_id = sql.find(rows, image_id, wanted) if any(one.digest == wanted for one in lines) else None
         if manifest_id is None:
-            raise HubError(Kind.IMAGE_UNKNOWN, f"{tag} {wanted}; ListTagHistory tells what can be restored".strip())
+            hint = "ListTagHistory and ListDeleted tell what can be restored"
+            raise HubError(Kind.IMAGE_UNKNOWN, f"{tag} {wanted}; {hint}".strip())
         count = sql.set_tag(rows, image_id, tag, manifest_id, ctx.now, ctx.hub.settings.untagged_after, ctx.who.email)
         return wanted, [quotas.check_tags(rows, ctx.hub.settings, bucket_id, count)]
 

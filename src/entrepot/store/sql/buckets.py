@@ -72,8 +72,8 @@ def owner_of(rows: Rows, bucket_id: int) -> int:
 
 
 def everything(rows: Rows) -> list[Bucket]:
-    """All buckets by name."""
-    return [Bucket(*row) for row in rows.all(f"{_BUCKET} ORDER BY name")]
+    """All buckets by name, but for deleted ones."""
+    return [Bucket(*row) for row in rows.all(f"{_BUCKET} WHERE account_id > 0 ORDER BY name")]
 
 
 def add(
@@ -128,7 +128,7 @@ def counted(rows: Rows, scope: str) -> int:
 
 
 def delete(rows: Rows, bucket: Bucket) -> None:
-    """Remove an empty bucket with the images that never got a manifest, their links and uploads."""
+    """Remove a bucket without manifests for good, with what is left of its images, their links and uploads."""
     bucket_id = bucket.id
     count(rows, bucket.account_id, bucket.project_id, bucket.region, is_public=bool(bucket.is_public), step=-1)
     images = "(SELECT id FROM image WHERE bucket_id = :id)"
@@ -162,12 +162,17 @@ def image_for_push(rows: Rows, bucket_id: int, name: str, now: int) -> int:
 
     Raises NAME_UNKNOWN when the bucket was deleted meanwhile.
     """
-    found = find_image(rows, bucket_id, name)
+    found = rows.one(
+        "SELECT i.id FROM image i JOIN bucket b ON b.id = i.bucket_id"
+        " WHERE i.bucket_id = :bucket AND i.name = :name AND b.account_id > 0",
+        bucket=bucket_id,
+        name=name,
+    )
     if found is not None:
-        return found
+        return int(found[0])
     row = rows.one(
         "INSERT INTO image (bucket_id, name, manifest_count, tag_count, created_at, updated_at)"
-        " SELECT id, :name, 0, 0, :now, :now FROM bucket WHERE id = :bucket"
+        " SELECT id, :name, 0, 0, :now, :now FROM bucket WHERE id = :bucket AND account_id > 0"
         " ON CONFLICT (bucket_id, name) DO UPDATE SET updated_at = image.updated_at RETURNING id",
         bucket=bucket_id,
         name=name,

@@ -167,7 +167,7 @@ def forget_link(rows: Rows, image_id: int, blob_id: int) -> None:
 
 
 class DueBlob(NamedTuple):
-    """A blob to look at, and whether any image links it."""
+    """A blob to look at, and whether any image links it, or a deleted manifest may be brought back with it."""
 
     id: int
     key: str | None
@@ -183,6 +183,7 @@ def due_blobs(rows: Rows, now: int, limit: int) -> list[DueBlob]:
             "SELECT g.blob_id, o.storage_key, COALESCE(o.size, 0),"
             " EXISTS (SELECT 1 FROM image_blob l WHERE l.blob_id = g.blob_id)"
             " OR EXISTS (SELECT 1 FROM manifest_blob r WHERE r.blob_id = g.blob_id)"
+            " OR EXISTS (SELECT 1 FROM deleted_manifest_blob r WHERE r.blob_id = g.blob_id)"
             " FROM gc_blob g LEFT JOIN blob o ON o.id = g.blob_id"
             " WHERE g.review_after <= :now ORDER BY g.review_after LIMIT :limit",
             now=now,

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from entrepot.model.manifest import Manifest
 from entrepot.store.db import Rows
-from entrepot.store.sql import collect, history
+from entrepot.store.sql import collect, history, trash
 from entrepot.store.sql.buckets import PLACE, Place
 from entrepot.store.sql.usage import Usage, grow
 
@@ -139,11 +139,11 @@ def _count(rows: Rows, image_id: int, step: int, now: int) -> None:
 def set_tag(rows: Rows, image_id: int, name: str, manifest_id: int, now: int, untagged: int, who: str) -> int | None:
     """Point a tag at a manifest; how many tags the image has when this one is new, else None.
 
-    A manifest that it pointed to before is looked at after ``untagged`` seconds.
+    A manifest that it pointed to before is looked at after ``untagged`` seconds, or after its bucket's own window.
     """
     before = rows.one("SELECT manifest_id FROM tag WHERE image_id = :image AND name = :name", image=image_id, name=name)
     if before is not None and before[0] != manifest_id:
-        collect.watch_manifest(rows, before[0], now + untagged)
+        trash.watch_tagless(rows, before[0], now, untagged)
     if before is None or before[0] != manifest_id:
         history.note(rows, image_id, name, manifest_id, is_set=True, who=who, now=now)
     moved = before is not None and rows.run(
@@ -174,13 +174,13 @@ def set_tag(rows: Rows, image_id: int, name: str, manifest_id: int, now: int, un
 
 
 def delete_tag(rows: Rows, image_id: int, name: str, now: int, untagged: int, who: str) -> bool:
-    """Delete one tag and nothing else; whether there was one. Its manifest is looked at after ``untagged`` seconds."""
+    """Delete one tag and nothing else; whether there was one. Its manifest is looked at as ``set_tag`` says."""
     row = rows.one(
         "DELETE FROM tag WHERE image_id = :image AND name = :name RETURNING manifest_id", image=image_id, name=name
     )
     if row is None:
         return False
-    collect.watch_manifest(rows, row[0], now + untagged)
+    trash.watch_tagless(rows, row[0], now, untagged)
     history.note(rows, image_id, name, row[0], is_set=False, who=who, now=now)
     rows.run("UPDATE image SET tag_count = tag_count - 1, updated_at = :now WHERE id = :id", now=now, id=image_id)
     _forget_latest(rows, image_id)
@@ -198,11 +198,13 @@ def _forget_latest(rows: Rows, image_id: int) -> None:
     )
 
 
-def delete_all(rows: Rows, image_id: int, now: int, grace: int, who: str) -> bool:
-    """Delete every manifest of an image with its tags; whether it held any."""
-    row = rows.one("SELECT manifest_count, bucket_id FROM image WHERE id = :id", id=image_id)
-    if row is None or row[0] == 0:
-        return False
+def has_any(rows: Rows, image_id: int) -> bool:
+    """Whether an image holds a manifest."""
+    return rows.one("SELECT 1 FROM image WHERE id = :id AND manifest_count > 0", id=image_id) is not None
+
+
+def delete_all(rows: Rows, image_id: int, now: int, grace: int, who: str) -> None:
+    """Delete every manifest of an image that holds some, with its tags."""
     manifests = "(SELECT id FROM manifest WHERE image_id = :id)"
     history.note_deleted(rows, image_id, None, who=who, now=now)
     collect.watch_all_of(rows, image_id, now + grace)
@@ -218,15 +220,22 @@ def delete_all(rows: Rows, image_id: int, now: int, grace: int, who: str) -> boo
         now=now,
         id=image_id,
     )
-    rows.run("UPDATE bucket SET image_count = image_count - 1, updated_at = :now WHERE id = :id", now=now, id=row[1])
-    return True
+    rows.run(
+        "UPDATE bucket SET image_count = image_count - 1, updated_at = :now"
+        " WHERE id = (SELECT bucket_id FROM image WHERE id = :id)",
+        now=now,
+        id=image_id,
+    )
 
 
-def delete(rows: Rows, image_id: int, manifest_id: int, now: int, grace: int, who: str) -> None:
-    """Delete a manifest, its references and every tag that points at it; what it kept is looked at after ``grace``."""
+def delete(rows: Rows, image_id: int, manifest_id: int, now: int, grace: int, who: str, *, kept: int = 0) -> None:
+    """Delete a manifest, its references and every tag that points at it; what it kept is looked at after ``grace``.
+
+    Where it can be brought back for ``kept`` seconds, its children and referrers stay as long.
+    """
     history.note_deleted(rows, image_id, manifest_id, who=who, now=now)
     collect.watch_links_of(rows, manifest_id, now + grace)
-    collect.watch_family_of(rows, manifest_id, now + grace)
+    collect.watch_family_of(rows, manifest_id, now + max(grace, kept))
     collect.forget_manifest(rows, manifest_id)
     tags = rows.run("DELETE FROM tag WHERE manifest_id = :id", id=manifest_id)
     rows.run("UPDATE image SET tag_count = tag_count - :tags WHERE id = :image", tags=tags, image=image_id)
