@@ -5,7 +5,7 @@ PORT   ?= 5000
 DATA   ?= data
 BIN    := .venv/bin
 
-.PHONY: help run test test-fast lint gen bench torture clean
+.PHONY: help run test test-fast lint gen bench torture soak clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -34,6 +34,9 @@ gen: .venv/run.stamp ## write everything that is generated
 
 torture: .venv/test.stamp ## kill the server 500 times under 16 clients, check everything after each, an hour or so
 	ENTREPOT_KILLS=500 ENTREPOT_KILL_CLIENTS=16 $(BIN)/python -m pytest tests/clients/test_kill.py -s
+
+soak: .venv/test.stamp ## 20 minutes of everything at once by 32 clients, then count what is left
+	ENTREPOT_SOAK_SECONDS=1200 ENTREPOT_SOAK_CLIENTS=32 $(BIN)/python -m pytest tests/clients/test_soak.py -s
 
 bench: .venv/test.stamp ## measure beside other registries, 20 minutes; BENCH=--quick, --big, --only NAME ...
 	sh scripts/install-clients docker-registry:docker-registry nginx:nginx-light wrk:wrk
