@@ -92,6 +92,7 @@ class Kind(Enum):
     MANIFEST_BLOB_UNKNOWN = Row(
         "MANIFEST_BLOB_UNKNOWN", 404, 1015, "The manifest names content that was not pushed here: {}"
     )
+    TAG_IMMUTABLE = Row("DENIED", 403, 1045, "The tag is immutable: {}")
     TOO_MANY_TAGS = Row("UNSUPPORTED", 414, 240, "Too many tags in one request: {}")
 
     # --- the operator

@@ -84,7 +84,7 @@ def params_of(world: World, action: Action) -> dict[str, Any]:
 def dump(hub: TestHub) -> list[Any]:
     """Every row that belongs to somebody."""
     tables = ("bucket", "image", "tag", "manifest", "person", "access_key", "project", "policy", "role", "attachment",
-              "bucket_grant", "account", "quota", "deletion", "deleted_manifest")  # fmt: skip
+              "bucket_grant", "account", "quota", "deletion", "deleted_manifest", "bucket_retention")  # fmt: skip
     return [hub.run(hub.hub.db.read(lambda rows, table=table: rows.all(f"SELECT * FROM {table}"))) for table in tables]
 
 
@@ -149,7 +149,9 @@ def test_inside(world: World, name: str) -> None:
     assert hub.call("UpdateIAMPolicy", PolicyURN=urn, Document=policy(action.policy_name))["RetCode"] == 0
     assert hub.call("DetachPoliciesFromUser", UserName="worker", PolicyURNs=[urn], Scope="Specified",
                     ProjectID=world.other_project)["RetCode"] == 0  # fmt: skip
-    refused = {**REFUSED_FOR_ITS_STATE, "RevokeBucketGrant": 230, "RestoreTag": 1033}.get(name, 0)
+    refused = {**REFUSED_FOR_ITS_STATE, "RevokeBucketGrant": 230, "RestoreTag": 1033, "SetBucketRetention": 220}.get(
+        name, 0
+    )
     if not action.needs:
         undo(world, name)
     by_policy = hub.call_as(world.worker, name, **params)

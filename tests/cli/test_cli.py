@@ -1,5 +1,6 @@
 """The command line as processes: what a person types is what is tested."""
 
+import base64
 import http.client
 import json
 import os
@@ -267,6 +268,53 @@ def test_quotas_on_the_spot(tmp_path: Path) -> None:
         refused = entrepot("quota", "set", "--data", data, *words)
         assert refused.returncode != 0
         assert text in refused.stderr
+
+
+def test_retention_on_the_spot(live: Live, tmp_path: Path) -> None:
+    where = ("--data", str(live.data))
+    assert entrepot("bucket", "create", "spot-bucket", *where).returncode == 0
+    for tag in ("v1", "v2", "v3"):
+        _push_empty(live, f"spot-bucket/app/manifests/{tag}")
+    shown = entrepot("retention", "preview", "spot-bucket", *where, "--match", "app:v*", "--newest", "1", "--json")
+    assert sorted(one["Tag"] for one in json.loads(shown.stdout)) == ["app:v1", "app:v2"]
+    assert json.loads(entrepot("retention", "show", "spot-bucket", *where, "--json").stdout)["Rules"] == []
+    assert entrepot("retention", "run", "spot-bucket", *where).stdout == "Nothing goes.\n"
+    made = entrepot("retention", "set", "spot-bucket", *where, "--newest", "1", "--except", "v9", "--pulled", "30")
+    assert "would take 0 tags" in made.stdout
+    made = entrepot("retention", "set", "spot-bucket", *where, "--rules", "-", input='[{"Match":["*"],"KeepNewest":1}]')
+    assert "would take 2 tags" in made.stdout
+    assert "app:v1" in made.stdout
+    refused = entrepot("retention", "run", "spot-bucket", *where, input="n\n")
+    assert (refused.returncode, "Delete 2 tags" in refused.stdout) == (130, True)
+    fixed = entrepot("immutable", "set", "spot-bucket", *where, "--tag", "app:v1")
+    assert fixed.returncode == 0, fixed.stderr
+    assert "app:v1" in entrepot("immutable", "show", "spot-bucket", *where).stdout
+    done = entrepot("retention", "run", "spot-bucket", *where, "--yes")
+    assert (done.returncode, "1 tags are deleted." in done.stdout) == (0, True)
+    assert "uhub" in entrepot("retention", "set", "--help").stdout
+    assert entrepot("retention", "set", "spot-bucket", *where, "--preset", "uhub").returncode == 0
+    assert "800" in entrepot("retention", "show", "spot-bucket", *where).stdout
+    assert entrepot("retention", "set", "spot-bucket", *where, "--off").returncode == 0
+    assert entrepot("immutable", "set", "spot-bucket", *where, "--off").returncode == 0
+    for wrong in (
+        ["retention", "set", "spot-bucket"],
+        ["retention", "set", "spot-bucket", "--off", "--newest", "1"],
+        ["retention", "set", "spot-bucket", "--newest", "1", "--preset", "uhub"],
+        ["retention", "set", "spot-bucket", "--match", "v[1-9]", "--newest", "1"],
+        ["immutable", "set", "spot-bucket", "--except", "v1"],
+    ):
+        answer = entrepot(*wrong, *where)
+        assert (answer.returncode, answer.stderr.count("\n")) == (2, 1), answer.stderr
+
+
+def _push_empty(live: Live, path: str) -> None:
+    index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": []}
+    login = base64.b64encode(f"{live.email}:{live.password}".encode()).decode()
+    connection = http.client.HTTPConnection("127.0.0.1", live.port)
+    headers = {"Authorization": f"Basic {login}", "Content-Type": str(index["mediaType"])}
+    connection.request("PUT", f"/v2/{path}", json.dumps(index), headers)
+    assert connection.getresponse().status == 201
+    connection.close()
 
 
 def test_the_shell_finishes_commands_and_values() -> None:

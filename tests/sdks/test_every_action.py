@@ -88,6 +88,7 @@ def _buckets(story: Story, shop: Shop) -> None:
     [gone, made] = story.call("ListTagHistory", **tag)["TagHistorySet"]
     assert (gone["Event"], made["Event"]) == ("Deleted", "Set")
     assert story.call("RestoreTag", **tag)["Digest"] == made["Digest"]
+    _retention(story)
     story.call("SetUndeleteWindow", BucketName="story-one", Days=3)
     story.call("DeleteRepoImage", RepoName="story-one", ImageName="app")
     [deleted] = story.call("ListDeleted", BucketName="story-one")["DeletedSet"]
@@ -99,6 +100,23 @@ def _buckets(story: Story, shop: Shop) -> None:
     story.call("PurgeDeleted", **deletion)
     for name in ("story-one", "story-two"):
         story.call("DeleteRepo", RepoName=name)
+
+
+def _retention(story: Story) -> None:
+    bucket = {"BucketName": "story-one"}
+    rules = [{"Match": ["app/*", "app:v*"], "KeepNewest": 1}]
+    story.call("SetBucketRetention", **bucket, Rules=json.dumps([{"Match": ["app:v*"], "KeepNewest": 1}]))
+    assert json.loads(story.call("GetBucketRetention", **bucket)["Rules"])[0]["KeepNewest"] == 1
+    with pytest.raises(exc.RetCodeException) as refused:
+        story.call("SetBucketRetention", **bucket, Rules=json.dumps(rules))
+    assert refused.value.code == 230
+    seen = story.call("PreviewBucketRetention", **bucket)
+    assert (seen["TotalCount"], seen["TagSet"][0]["TagName"]) == (1, "v3")
+    story.call("SetBucketImmutableTags", **bucket, Tag=["app:v3"], ExceptTag=["v9"])
+    assert story.call("GetBucketImmutableTags", **bucket)["TagSet"] == ["app:v3"]
+    assert story.call("RunBucketRetention", **bucket)["TagSet"] == []
+    story.call("SetBucketImmutableTags", **bucket, Tag=[""])
+    assert [one["TagName"] for one in story.call("RunBucketRetention", **bucket)["TagSet"]] == ["v3"]
 
 
 def _users(story: Story) -> None:

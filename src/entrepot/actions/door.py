@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from entrepot.actions import accounts, audit, buckets, history, iam, images, own, policies, repos, trash  # noqa: F401 - their handlers file themselves
+from entrepot.actions import accounts, audit, buckets, history, iam, images, own, policies, repos, retention, trash  # noqa: F401 - their handlers file themselves
 from entrepot.actions.params import Params, read
 from entrepot.actions.run import Call, check_complete, run
 from entrepot.api.declare import ACTIONS, Response, decode

@@ -60,7 +60,7 @@ _TARGETS = (
 )  # fmt: skip
 _DETAILS = (
     "right", "permission", "scope", "status", "is_shared", "is_out_side", "network", "api_network_mask",
-    "login_network_mask",
+    "login_network_mask", "preset", "except_tag",
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from entrepot.api import accounts, audit, buckets, history, iam, images, own, policies, repos, trash  # noqa: F401 - declarations file themselves
+from entrepot.api import accounts, audit, buckets, history, iam, images, own, policies, repos, retention, trash  # noqa: F401 - declarations file themselves
 from entrepot.api.declare import ACTIONS, Action, Field, Model, Request, fields
 from entrepot.api.doc_words import WORDS, Words
 from entrepot.api.samples import samples

@@ -5,7 +5,7 @@ import sys
 import click
 
 from entrepot import __version__
-from entrepot.cli import bench, completion, people, quota, remote, server, upkeep
+from entrepot.cli import bench, completion, people, quota, remote, retention, server, upkeep
 from entrepot.errors import HubError
 
 
@@ -25,6 +25,8 @@ for command in (
     people.key,
     people.bucket,
     quota.quota,
+    retention.retention,
+    retention.immutable,
     upkeep.gc,
     upkeep.fsck,
     remote.api,

@@ -1,13 +1,13 @@
 """Buckets: make, share, delete. A bucket's name is global; its rows belong to one account."""
 
 from entrepot.errors import HubError, Kind
-from entrepot.model import names, networks
+from entrepot.model import globs, names, networks
 from entrepot.ops import quotas, trash
 from entrepot.ops.context import Ctx, Hub
 from entrepot.store.db import Rows
 from entrepot.store.sql import buckets as sql
 from entrepot.store.sql import grants as grants_sql
-from entrepot.store.sql import people
+from entrepot.store.sql import immutable, people
 from entrepot.store.sql import repos as repos_sql
 from entrepot.store.sql import trash as trash_sql
 
@@ -134,6 +134,16 @@ async def set_networks(ctx: Ctx, name: str, *, is_outside: bool | None, allowed:
         )
 
     await ctx.hub.db.write(change)
+
+
+async def set_immutable_tags(ctx: Ctx, name: str, tags: list[str], exceptions: list[str]) -> None:
+    """Which tags of a bucket can be neither moved nor deleted (model.globs), whoever asks; none for all may change.
+
+    Raises DENIED, BUCKET_UNKNOWN, BAD_PARAM.
+    """
+    _need(ctx, "admin", "to set a bucket's immutable tags")
+    wanted = globs.select(tags, exceptions)
+    await ctx.hub.db.write(lambda rows: immutable.set_patterns(rows, own(ctx, rows, name).id, wanted.text, ctx.now))
 
 
 async def list_all(hub: Hub) -> list[sql.Bucket]:

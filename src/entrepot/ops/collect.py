@@ -19,6 +19,7 @@ from entrepot.store.db import Rows
 from entrepot.store.sql import blobs as blobs_sql
 from entrepot.store.sql import collect as sql
 from entrepot.store.sql import manifests as manifests_sql
+from entrepot.store.sql import retention
 
 BATCH = 100
 PERIOD = 60.0
@@ -58,6 +59,7 @@ def _review_manifests(rows: Rows, hub: Hub, now: int, report: Report) -> int:
         if one.image_id is not None and not one.is_kept:
             manifests_sql.delete(rows, one.image_id, one.id, now, hub.settings.grace_seconds, "")
             report.manifests += 1
+            retention.follow(rows, one.image_id, one.digest, now, hub.settings.untagged_after, "collection")
         sql.reviewed(rows, one.id, now)
     return len(due)
 

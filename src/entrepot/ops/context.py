@@ -55,6 +55,12 @@ class Hub:
     """Hashes of uploads in this process: session -> (bytes hashed, running hash). Only a hint."""
     pulls: dict[int, int] = field(default_factory=dict)
     """Manifest pulls by image id that are counted but not yet in the rows (pulls.flush)."""
+    used: set[int] = field(default_factory=set)
+    """Manifests that were pulled, or asked for by who has them already, since the last ``pulls.flush``."""
+    flushing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while what was counted moves into the rows: twice at once would count it twice."""
+    sweeping: set[int] = field(default_factory=set)
+    """Accounts for which this process looks through a bucket's tags (ops.retention)."""
     passes: dict[str, Any] = field(default_factory=dict)
     """Verified registry tokens and what they say, each until it expires (access.verify)."""
     password_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))

@@ -48,7 +48,7 @@ SESSION = Route(
 TOKEN = Route({"GET": token.get, "POST": token.post}, in_repository=False)
 NOWHERE = Repository("", "")
 _CHANGES = {"POST": "Push", "PUT": "Push", "PATCH": "Push", "DELETE": "Delete"}
-_REFUSALS = frozenset({Kind.DENIED, Kind.IP_REJECTED, Kind.QUOTA_EXCEEDED})
+_REFUSALS = frozenset({Kind.DENIED, Kind.IP_REJECTED, Kind.QUOTA_EXCEEDED, Kind.TAG_IMMUTABLE})
 """What is told in the audit trail of a refused change, and when."""
 
 

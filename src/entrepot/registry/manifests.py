@@ -31,6 +31,8 @@ async def get(call: Call) -> Answer:
         raise HubError(Kind.MANIFEST_UNKNOWN, f"{call.name} has no {reference}")
     if call.method == "HEAD" and ":" in reference and found.image_id is not None:
         await _renew(call, found.bucket, found.image_id, reference)
+    if found.id is not None:
+        pulls.use(call.ctx.hub, found.id)
     etag = f'"{found.digest}"'.encode()
     headers: Headers = [
         (b"content-type", found.media_type.encode()),

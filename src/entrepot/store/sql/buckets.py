@@ -137,6 +137,7 @@ def delete(rows: Rows, bucket: Bucket) -> None:
     rows.run("DELETE FROM bucket_grant WHERE bucket_id = :id", id=bucket_id)
     rows.run("UPDATE project SET bytes = bytes - :bytes WHERE id = :id", bytes=bucket.bytes, id=bucket.project_id)
     rows.run("DELETE FROM quota WHERE scope = :scope", scope=f"bucket {bucket_id}")
+    rows.run("DELETE FROM bucket_retention WHERE bucket_id = :id", id=bucket_id)
     rows.run("DELETE FROM bucket_blob WHERE bucket_id = :id", id=bucket_id)
     rows.run(f"DELETE FROM upload WHERE image_id IN {images}", id=bucket_id)
     rows.run(f"DELETE FROM tag_event WHERE image_id IN {images}", id=bucket_id)

@@ -60,6 +60,24 @@ def page(rows: Rows, image_id: int, name: str | None, before: int, limit: int) -
     return [Event(*row) for row in found]
 
 
+def last(rows: Rows) -> int:
+    """The number of the newest line of all."""
+    row = rows.one("SELECT COALESCE(MAX(id), 0) FROM tag_event")
+    return int(row[0]) if row else 0
+
+
+def has_deletion(rows: Rows, image_id: int, after: int) -> bool:
+    """Whether a tag of an image was deleted after a line."""
+    return (
+        rows.one(
+            "SELECT 1 FROM tag_event WHERE id > :after AND image_id = :image AND is_set = 0 LIMIT 1",
+            after=after,
+            image=image_id,
+        )
+        is not None
+    )
+
+
 def forget(rows: Rows, before: int, limit: int) -> int:
     """Delete at most ``limit`` lines older than a time; how many."""
     return rows.run(

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from entrepot.model.manifest import Manifest
 from entrepot.store.db import Rows
-from entrepot.store.sql import collect, history, trash
+from entrepot.store.sql import collect, history, immutable, trash
 from entrepot.store.sql.buckets import PLACE, Place
 from entrepot.store.sql.usage import Usage, grow
 
@@ -14,13 +14,14 @@ class Stored(NamedTuple):
 
     bucket: Place
     image_id: int | None
+    id: int | None
     digest: str | None
     media_type: str
     size: int
     content: bytes
 
 
-_HEAD = f"SELECT {PLACE}, i.id, m.digest, m.media_type, m.size, "
+_HEAD = f"SELECT {PLACE}, i.id, m.id, m.digest, m.media_type, m.size, "
 _BY_TAG = (
     " FROM bucket b"
     " LEFT JOIN image i ON i.bucket_id = b.id AND i.name = :image"
@@ -140,9 +141,11 @@ def set_tag(rows: Rows, image_id: int, name: str, manifest_id: int, now: int, un
     """Point a tag at a manifest; how many tags the image has when this one is new, else None.
 
     A manifest that it pointed to before is looked at after ``untagged`` seconds, or after its bucket's own window.
+    Raises TAG_IMMUTABLE.
     """
-    before = rows.one("SELECT manifest_id FROM tag WHERE image_id = :image AND name = :name", image=image_id, name=name)
+    before = rows.one(immutable.OF_TAG, image=image_id, name=name)
     if before is not None and before[0] != manifest_id:
+        immutable.refuse_change(name, *before[1:])
         trash.watch_tagless(rows, before[0], now, untagged)
     if before is None or before[0] != manifest_id:
         history.note(rows, image_id, name, manifest_id, is_set=True, who=who, now=now)
@@ -173,13 +176,23 @@ def set_tag(rows: Rows, image_id: int, name: str, manifest_id: int, now: int, un
     return None if moved or row is None else int(row[0])
 
 
-def delete_tag(rows: Rows, image_id: int, name: str, now: int, untagged: int, who: str) -> bool:
-    """Delete one tag and nothing else; whether there was one. Its manifest is looked at as ``set_tag`` says."""
+def delete_tag(
+    rows: Rows, image_id: int, name: str, now: int, untagged: int, who: str, *, only: int | None = None
+) -> bool:
+    """Delete one tag and nothing else; whether there was one. Its manifest is looked at as ``set_tag`` says.
+
+    ``only``: unless it points at another manifest by now. Raises TAG_IMMUTABLE.
+    """
     row = rows.one(
-        "DELETE FROM tag WHERE image_id = :image AND name = :name RETURNING manifest_id", image=image_id, name=name
+        "DELETE FROM tag WHERE image_id = :image AND name = :name AND manifest_id = COALESCE(:only, manifest_id)"
+        " RETURNING manifest_id",
+        image=image_id,
+        name=name,
+        only=only,
     )
     if row is None:
         return False
+    immutable.refuse_loss(rows, image_id, tag=name)
     trash.watch_tagless(rows, row[0], now, untagged)
     history.note(rows, image_id, name, row[0], is_set=False, who=who, now=now)
     rows.run("UPDATE image SET tag_count = tag_count - 1, updated_at = :now WHERE id = :id", now=now, id=image_id)
@@ -204,7 +217,8 @@ def has_any(rows: Rows, image_id: int) -> bool:
 
 
 def delete_all(rows: Rows, image_id: int, now: int, grace: int, who: str) -> None:
-    """Delete every manifest of an image that holds some, with its tags."""
+    """Delete every manifest of an image that holds some, with its tags. Raises TAG_IMMUTABLE."""
+    immutable.refuse_loss(rows, image_id)
     manifests = "(SELECT id FROM manifest WHERE image_id = :id)"
     history.note_deleted(rows, image_id, None, who=who, now=now)
     collect.watch_all_of(rows, image_id, now + grace)
@@ -214,6 +228,7 @@ def delete_all(rows: Rows, image_id: int, now: int, grace: int, who: str) -> Non
     rows.run(f"DELETE FROM manifest_blob WHERE manifest_id IN {manifests}", id=image_id)
     rows.run(f"DELETE FROM manifest_child WHERE manifest_id IN {manifests}", id=image_id)
     rows.run("DELETE FROM manifest_missing WHERE image_id = :id", id=image_id)
+    rows.run(f"DELETE FROM manifest_pull WHERE manifest_id IN {manifests}", id=image_id)
     rows.run("DELETE FROM manifest WHERE image_id = :id", id=image_id)
     rows.run(
         "UPDATE image SET manifest_count = 0, tag_count = 0, latest_tag = '', updated_at = :now WHERE id = :id",
@@ -231,8 +246,9 @@ def delete_all(rows: Rows, image_id: int, now: int, grace: int, who: str) -> Non
 def delete(rows: Rows, image_id: int, manifest_id: int, now: int, grace: int, who: str, *, kept: int = 0) -> None:
     """Delete a manifest, its references and every tag that points at it; what it kept is looked at after ``grace``.
 
-    Where it can be brought back for ``kept`` seconds, its children and referrers stay as long.
+    Where it can be brought back for ``kept`` seconds, its children and referrers stay as long. Raises TAG_IMMUTABLE.
     """
+    immutable.refuse_loss(rows, image_id, manifest_id=manifest_id)
     history.note_deleted(rows, image_id, manifest_id, who=who, now=now)
     collect.watch_links_of(rows, manifest_id, now + grace)
     collect.watch_family_of(rows, manifest_id, now + max(grace, kept))
@@ -243,6 +259,7 @@ def delete(rows: Rows, image_id: int, manifest_id: int, now: int, grace: int, wh
     rows.run("DELETE FROM manifest_blob WHERE manifest_id = :id", id=manifest_id)
     rows.run("DELETE FROM manifest_child WHERE manifest_id = :id", id=manifest_id)
     rows.run("DELETE FROM manifest_missing WHERE manifest_id = :id", id=manifest_id)
+    rows.run("DELETE FROM manifest_pull WHERE manifest_id = :id", id=manifest_id)
     gone = rows.one("DELETE FROM manifest WHERE id = :id RETURNING size", id=manifest_id)
     grow(rows, image_id, -int(gone[0]) if gone else 0)
     _count(rows, image_id, -1, now)
