@@ -132,6 +132,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "otherwise; 0: not at all. Tags can be brought back as long as their manifest stays (untagged_seconds).",
         ),
     ] = 604_800
+    scrub_bytes_per_second: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="How fast stored bytes are read again and compared with their digests, in the background; a "
+            "pass begins once a week at most. 0: off; `entrepot fsck --deep` does it at once.",
+        ),
+    ] = 4_194_304
+    quarantine_days: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=36_500,
+            description="How long damaged objects are kept in blobs/quarantine for whoever wants to know why.",
+        ),
+    ] = 7
     stop_seconds: Annotated[
         int, Meta(ge=1, le=3600, description="How long running requests may take to finish after SIGTERM.")
     ] = 30

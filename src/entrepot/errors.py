@@ -106,6 +106,9 @@ class Kind(Enum):
 
     # --- the hub itself
     UNAVAILABLE = Row("UNAVAILABLE", 503, 150, "Service unavailable, try again later: {}", 4)
+    NO_SPACE = Row(
+        "UNAVAILABLE", 507, 150, "The hub's disk is full, nothing was lost; tell its operator, then push again: {}", 4
+    )
     INTERNAL = Row("UNKNOWN", 500, 130, "Service error and break: {}", 4)
 
     @property

@@ -13,7 +13,7 @@ from entrepot.actions.door import ActionsDoor
 from entrepot.config import Settings
 from entrepot.console.app import console_app
 from entrepot.errors import HubError, Kind
-from entrepot.ops import collect, janitor, pulls, retention
+from entrepot.ops import collect, janitor, pulls, retention, scrub
 from entrepot.ops.context import Hub
 from entrepot.ops.vault import KEY_FILE, create_key_file, open_key_file
 from entrepot.registry.app import RegistryDoor
@@ -111,7 +111,7 @@ class Doors:
                 if self._hub is None:
                     self.use(await self._open())
                 assert self._hub is not None
-                chores = (janitor, pulls, collect, retention)
+                chores = (janitor, pulls, collect, retention, scrub)
                 self._chores = [asyncio.create_task(chore.run(self._hub)) for chore in chores]
                 await send({"type": "lifespan.startup.complete"})
             else:

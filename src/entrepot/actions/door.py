@@ -12,7 +12,20 @@ from typing import Any
 import msgspec
 import structlog
 
-from entrepot.actions import accounts, audit, buckets, history, iam, images, own, policies, repos, retention, trash  # noqa: F401 - their handlers file themselves
+from entrepot.actions import (
+    accounts,
+    audit,
+    buckets,
+    damage,
+    history,
+    iam,
+    images,
+    own,
+    policies,
+    repos,
+    retention,
+    trash,
+)
 from entrepot.actions.params import Params, read
 from entrepot.actions.run import Call, check_complete, run
 from entrepot.api.declare import ACTIONS, Response, decode
@@ -27,6 +40,21 @@ from entrepot.store.sql import people as people_sql
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 log = structlog.get_logger("actions")
+HANDLERS_OF = (
+    accounts,
+    audit,
+    buckets,
+    damage,
+    history,
+    iam,
+    images,
+    own,
+    policies,
+    repos,
+    retention,
+    trash,
+)
+"""Modules whose handlers file themselves when they are imported."""
 
 
 class ActionsDoor:

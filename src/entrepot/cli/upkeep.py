@@ -5,6 +5,7 @@ import sys
 import click
 
 from entrepot.cli.opened import data_option, json_option, with_hub
+from entrepot.errors import HubError, Kind
 from entrepot.ops.context import Hub
 
 
@@ -21,15 +22,25 @@ def size(count: int) -> str:
 @click.command()
 @data_option
 @click.option("--dry-run", is_flag=True, help="Only tell what would be removed.")
+@click.option("--trust-clock", is_flag=True, help="Go by the system's time though it has jumped.")
 @json_option
-def gc(data: str, dry_run: bool, as_json: bool) -> None:
+def gc(data: str, dry_run: bool, trust_clock: bool, as_json: bool) -> None:
     """Collect now what nothing needs any more. A running server does this by itself, a little every minute."""
     import dataclasses
     import json
 
-    from entrepot.ops import collect
+    from entrepot.ops import clocks, collect
 
-    report = with_hub(data, collect.preview if dry_run else collect.collect)
+    async def work(hub: Hub) -> collect.Report:
+        if dry_run:
+            return await collect.preview(hub)
+        if not (trust_clock or await clocks.is_steady(hub)):
+            raise HubError(
+                Kind.UNAVAILABLE, "the system's time has jumped; look at `date`, and if it is right add --trust-clock"
+            )
+        return await collect.collect(hub)
+
+    report = with_hub(data, work)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(report)))
         return
@@ -44,32 +55,29 @@ def gc(data: str, dry_run: bool, as_json: bool) -> None:
 @click.command()
 @data_option
 @click.option("--deep", is_flag=True, help="Also read every byte and compare digests.")
-@click.option("--repair", is_flag=True, help="Set counters right.")
+@click.option("--repair", is_flag=True, help="Set right what can be, mark what is damaged; a push of it heals it.")
 @json_option
 def fsck(data: str, deep: bool, repair: bool, as_json: bool) -> None:
-    """Check rows against bytes and counters against rows. Exit code 0: clean, 1: something was found."""
-    import json
+    """Check rows against bytes, links and counters; a running server may go on.
 
-    from rich.console import Console
-    from rich.progress import Progress
+    Exit code 0: clean, or everything repaired. 1: something is left to do, each line says what. 2: it could not run.
+    """
+    from entrepot.cli.checking import Told, telling
 
-    from entrepot.ops import check
+    told = Told(as_json=as_json)
 
-    async def work(hub: Hub) -> list[check.Finding]:
-        with Progress(console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task("checking", total=None)
+    async def work(hub: Hub) -> None:
+        from entrepot.ops import check
 
-            def told(done: int, total: int) -> None:
-                progress.update(task, completed=done, total=total)
+        with telling() as progress:
+            async for one in check.walk(hub, deep=deep, repair=repair, progress=progress):
+                told.tell(one)
 
-            return await check.check(hub, deep=deep, repair=repair, progress=told)
-
-    found = with_hub(data, work)
-    if as_json:
-        click.echo(json.dumps([one._asdict() for one in found]))
-    else:
-        for one in found:
-            click.echo(f"{one.kind}: {one.what}{' (repaired)' if one.is_repaired else ''}")
-        click.echo(f"{len(found)} findings." if found else "Clean.")
-    if any(not one.is_repaired for one in found):
-        sys.exit(1)
+    try:
+        with_hub(data, work)
+    except HubError as fault:
+        told.close(is_whole=False)
+        click.echo(f"entrepot: the check could not run to its end: {fault.message}", err=True)
+        sys.exit(2)
+    told.close(is_whole=True)
+    sys.exit(1 if told.left else 0)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import structlog
 
 from entrepot.errors import HubError
-from entrepot.ops import trash
+from entrepot.ops import clocks, holders, trash
 from entrepot.ops.context import Hub
+from entrepot.ops.damage import READERS
 from entrepot.store.db import Rows
 from entrepot.store.sql import blobs as blobs_sql
 from entrepot.store.sql import collect as sql
@@ -23,8 +24,6 @@ from entrepot.store.sql import retention
 
 BATCH = 100
 PERIOD = 60.0
-READERS = 300
-"""Seconds between the last row of a stored object and its bytes: whoever was handed the key is done by then."""
 log = structlog.get_logger("collect")
 
 
@@ -55,8 +54,16 @@ def _review_deletions(rows: Rows, hub: Hub, now: int, report: Report) -> int:
 
 def _review_manifests(rows: Rows, hub: Hub, now: int, report: Report) -> int:
     due = sql.due_manifests(rows, now, BATCH)
+    rooted: set[int] = set()
     for one in due:
-        if one.image_id is not None and not one.is_kept:
+        if one.image_id is not None and one.is_kept and not one.is_tagged:
+            again = holders.look_again(rows, one.image_id, one.id, rooted)
+            if again > now:
+                sql.watch_manifest(rows, one.id, again)
+            is_kept = again == holders.KEPT or again > now
+        else:
+            is_kept = bool(one.is_kept)
+        if one.image_id is not None and not is_kept:
             manifests_sql.delete(rows, one.image_id, one.id, now, hub.settings.grace_seconds, "")
             report.manifests += 1
             retention.follow(rows, one.image_id, one.digest, now, hub.settings.untagged_after, "collection")
@@ -67,7 +74,11 @@ def _review_manifests(rows: Rows, hub: Hub, now: int, report: Report) -> int:
 def _review_links(rows: Rows, hub: Hub, now: int, report: Report) -> int:
     due = sql.due_links(rows, now, BATCH)
     for one in due:
-        lease_ends = (one.lease or 0) + hub.settings.grace_seconds
+        lease = one.lease or 0
+        if lease > now:  # written under a clock that was ahead
+            blobs_sql.renew(rows, one.image_id, one.blob_id, now)
+            lease = now
+        lease_ends = lease + hub.settings.grace_seconds
         if one.lease is None or one.is_used:
             sql.forget_link(rows, one.image_id, one.blob_id)
         elif lease_ends > now:
@@ -157,9 +168,10 @@ async def run(hub: Hub) -> None:
     while True:
         report, more = Report(), False
         try:
-            more = await step(hub, report)
-            await sweep(hub, shard, report)
-            shard = (shard + 1) % hub.blobs.shards
+            if await clocks.is_steady(hub):
+                more = await step(hub, report)
+                await sweep(hub, shard, report)
+                shard = (shard + 1) % hub.blobs.shards
         except HubError as fault:  # a full disk or a busy database passes; the collector stays
             log.warning("collection failed", reason=fault.message)
         except Exception:

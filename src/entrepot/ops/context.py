@@ -1,6 +1,7 @@
 """What a verb is given: the hub's ports (Hub), and who asks from where (Ctx)."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +52,9 @@ class Hub:
     vault: Vault
     clock: Callable[[], float]
     new_id: Callable[[], str]
+    monotonic: Callable[[], float] = time.monotonic
+    seen: tuple[float, float, float] | None = None
+    """What both clocks showed when they were compared last, and for how long things stay since a jump (clocks)."""
     running: dict[str, tuple[int, Any]] = field(default_factory=dict)
     """Hashes of uploads in this process: session -> (bytes hashed, running hash). Only a hint."""
     pulls: dict[int, int] = field(default_factory=dict)

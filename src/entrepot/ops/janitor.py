@@ -5,6 +5,7 @@ import asyncio
 import structlog
 
 from entrepot.errors import HubError
+from entrepot.ops import clocks
 from entrepot.ops.context import Hub
 from entrepot.ops.sessions import NEW_SECONDS
 from entrepot.store.sql import audit as audit_sql
@@ -59,15 +60,31 @@ async def forget_sessions(hub: Hub) -> int:
     return await hub.db.note(policies_sql.forget_sessions, int(hub.clock()), BATCH)
 
 
-STEPS = (drop_idle_uploads, forget_ended_uploads, drop_orphan_uploads, forget_audit, forget_history, forget_sessions)
+async def drop_quarantined(hub: Hub) -> int:
+    """Remove at most one batch of damaged objects that were set aside longer ago than the setting; how many."""
+    return await hub.blobs.drop_quarantined(hub.clock() - hub.settings.quarantine_days * 86_400, BATCH)
+
+
+STEPS = (
+    drop_idle_uploads,
+    forget_ended_uploads,
+    drop_orphan_uploads,
+    forget_audit,
+    forget_history,
+    forget_sessions,
+    drop_quarantined,
+)
 
 
 async def run(hub: Hub) -> None:
     """Until cancelled: a step every ten minutes, the next one at once while there is more."""
     while True:
+        dropped = 0
         try:
-            dropped = max([await step(hub) for step in STEPS])
+            if await clocks.is_steady(hub):
+                dropped = max([await step(hub) for step in STEPS])
         except HubError as fault:  # a full disk or a busy database passes; the janitor stays
             log.warning("janitor step failed", reason=fault.message)
-            dropped = 0
+        except Exception:
+            log.exception("janitor step failed")
         await asyncio.sleep(0 if dropped == BATCH else PERIOD)

@@ -31,8 +31,8 @@ async def put(
 
     def store(rows: Rows) -> list[str]:
         image_id = buckets_sql.image_for_push(rows, bucket_id, repository.image, ctx.now)
-        blobs = sql.blob_ids(rows, image_id, manifest.blobs + manifest.foreign)
-        missing = [one for one in manifest.blobs if one not in blobs]
+        blobs, faulty = sql.blob_ids(rows, image_id, manifest.blobs + manifest.foreign)
+        missing = [one for one in manifest.blobs if one not in blobs or one in faulty]
         if missing and ctx.hub.settings.missing_content == "refuse":
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             raise HubError(Kind.MANIFEST_BLOB_UNKNOWN, f"{missing[0]}{more}; push the blobs first, then the manifest")

@@ -16,7 +16,7 @@ import structlog
 from entrepot.errors import HubError, Kind
 from entrepot.model import globs, retention
 from entrepot.model.retention import Judge, Rule, Tag
-from entrepot.ops import audit, permits, pulls
+from entrepot.ops import audit, clocks, permits, pulls
 from entrepot.ops.buckets import own
 from entrepot.ops.context import Ctx, Hub, Who
 from entrepot.store.db import Rows
@@ -266,7 +266,7 @@ async def run(hub: Hub) -> None:
     while True:
         more = False
         try:
-            more = await step(hub)
+            more = await clocks.is_steady(hub) and await step(hub)
         except HubError as fault:  # a full disk or a busy database passes; the claim ends and it is done then
             log.warning("retention failed", reason=fault.message)
         except Exception:

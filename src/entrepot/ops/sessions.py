@@ -70,7 +70,7 @@ def look(rows: Rows, ctx: Ctx, place: Place, session: str) -> Session:
             raise gone(session)
         place = place._replace(image_id=row.image_id)
         return Session(session, place, row.algorithm, row.received, row.digest_so_far, has_row=True)
-    if match is None or not is_signed or ctx.now - int(match["created"], 16) >= NEW_SECONDS:
+    if match is None or not is_signed or abs(ctx.now - int(match["created"], 16)) >= NEW_SECONDS:
         raise gone(session)
     nothing = f"{match['algorithm']}:{digests.hasher(match['algorithm']).hexdigest()}"
     return Session(session, place, match["algorithm"], 0, nothing, has_row=False)

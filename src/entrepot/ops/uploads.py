@@ -14,13 +14,15 @@ from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.model.digest import Digest
 from entrepot.model.names import Repository
-from entrepot.ops import audit, quotas, sessions
+from entrepot.ops import audit, damage, quotas, sessions
 from entrepot.ops.context import Ctx, Hub
 from entrepot.ops.sessions import Place, Session, gone
 from entrepot.store.blobs import Broken
 from entrepot.store.db import Rows
 from entrepot.store.sql import blobs as sql
 from entrepot.store.sql import buckets as buckets_sql
+from entrepot.store.sql import damage as damage_sql
+from entrepot.store.sql.damage import Object
 
 Body = AsyncIterator[bytes]
 _RUNNING = 1024
@@ -199,24 +201,30 @@ async def _publish(
     hub = ctx.hub
     on_disk = session.has_row if session else content is None
     key = ""
-    is_known = await hub.db.read(sql.key_of, str(digest)) is not None
+    seen = await hub.db.read(damage_sql.by_digest, str(digest))
+    fallen = seen.key if seen is not None and await damage.glance(hub, seen) else None
 
     def add(rows: Rows) -> tuple[str, list[str]] | None:
         image_id = buckets_sql.image_for_push(rows, place.bucket_id, place.image, ctx.now)
-        known = sql.key_of(rows, str(digest))
-        if known is None and not key:
-            return None  # it was known a moment ago, and is collected now: these bytes are needed after all
+        known = damage_sql.by_digest(rows, str(digest))
+        is_good = known is not None and not known.fault and known.key != fallen
+        if not is_good and not key:
+            return None  # it was good a moment ago, and is collected or damaged now: these bytes are needed after all
         if known is None:
-            known = sql.keep(rows, digest=str(digest), size=size, key=key, now=ctx.now, content=content)
+            blob_id, kept = sql.keep(rows, digest=str(digest), size=size, key=key, now=ctx.now, content=content)
+        else:
+            blob_id, kept = known.id, known.key if is_good else key
+            if not is_good:
+                damage.heal(rows, known, key=key, content=content, now=ctx.now)
         warnings = quotas.check_bytes(
-            rows, hub.settings, sql.link(rows, image_id, known[0], ctx.now, hub.settings.grace_seconds)
+            rows, hub.settings, sql.link(rows, image_id, blob_id, ctx.now, hub.settings.grace_seconds)
         )
         if session:
             sessions.end(rows, ctx, session._replace(place=place._replace(image_id=image_id)))
-        return known[1], warnings
+        return kept, warnings
 
     try:
-        done = await hub.db.write(add) if is_known else None
+        done = await hub.db.write(add) if seen is not None else None
         if done is None:
             small = content is not None
             key = f"row:{hub.new_id()}" if small else await hub.blobs.commit(name, size, digest.algorithm, digest.hex)
@@ -253,37 +261,38 @@ async def cancel(ctx: Ctx, session: Session) -> None:
 
 
 async def mount(ctx: Ctx, place: Place, digest: Digest, source: tuple[int, int | None]) -> bool:
-    """Link a blob that the caller may read elsewhere; False when there is none.
+    """Link a blob that the caller may read elsewhere; False when there is none, or its bytes are damaged.
 
     ``source`` is (account whose buckets may be searched beside the public ones, or the one image to take it from).
     """
     account_id, source_image = source
 
-    def adopt(rows: Rows) -> bool:
+    def adopt(rows: Rows) -> Object | None:
         if source_image is not None:
-            blob_id = sql.linked(rows, source_image, str(digest))
+            blob = sql.linked(rows, source_image, str(digest))
         else:
-            blob_id = sql.readable(rows, str(digest), account_id)
-        if blob_id is None:
-            return False
+            blob = sql.readable(rows, str(digest), account_id)
+        if blob is None or blob.fault:
+            return None
         image_id = buckets_sql.image_for_push(rows, place.bucket_id, place.image, ctx.now)
-        usage = sql.link(rows, image_id, blob_id, ctx.now, ctx.hub.settings.grace_seconds)
+        usage = sql.link(rows, image_id, blob.id, ctx.now, ctx.hub.settings.grace_seconds)
         quotas.check_bytes(rows, ctx.hub.settings, usage)
-        return True
+        return blob
 
-    return await ctx.hub.db.write(adopt)
+    blob = await ctx.hub.db.write(adopt)
+    return blob is not None and await damage.stands(ctx.hub, blob)
 
 
 async def delete_blob(ctx: Ctx, repository: Repository, image_id: int | None, digest: Digest) -> None:
     """Take a blob out of an image. Raises BLOB_UNKNOWN, and UNSUPPORTED while a manifest of the image needs it."""
 
     def remove(rows: Rows) -> None:
-        blob_id = sql.linked(rows, image_id, str(digest)) if image_id else None
-        if blob_id is None or image_id is None:
+        blob = sql.linked(rows, image_id, str(digest)) if image_id else None
+        if blob is None or image_id is None:
             raise HubError(Kind.BLOB_UNKNOWN, str(digest))
-        if sql.is_used(rows, image_id, blob_id):
+        if sql.is_used(rows, image_id, blob.id):
             raise HubError(Kind.UNSUPPORTED, "a manifest of this image needs the blob; delete the manifest first")
-        sql.unlink(rows, image_id, blob_id, ctx.now)
+        sql.unlink(rows, image_id, blob.id, ctx.now)
         audit.write(rows, ctx, "DeleteBlob", f"{repository} {digest}", ctx.who.account_id)
 
     await ctx.hub.db.write(remove)

@@ -17,7 +17,7 @@ from entrepot.ops.context import NOBODY, Ctx, Hub
 from entrepot.ops.origin import Origin
 from entrepot.registry import blobs, lists, manifests, token, uploads
 from entrepot.registry.token import basic
-from entrepot.registry.wire import Answer, Call, Receive, Send, render, warning
+from entrepot.registry.wire import Answer, Call, CutShort, Receive, Send, render, warning
 from entrepot.store.blobs import Broken
 
 Handler = Callable[[Call], Awaitable[Answer]]
@@ -127,7 +127,10 @@ class RegistryDoor:
             answer.headers += [(b"warning", warning(text)) for text in call.ctx.warnings]
         answer.headers.append((b"docker-distribution-api-version", b"registry/2.0"))
         answer.headers.append((b"x-content-type-options", b"nosniff"))
-        await answer.send(send, head=method == "HEAD")
+        try:
+            await answer.send(send, head=method == "HEAD")
+        except CutShort:
+            return
 
 
 async def _authenticate(call: Call, header: bytes) -> Pass:

@@ -1,13 +1,16 @@
 """Blob GET, HEAD and DELETE. A blob is found through its link in the image, never by digest alone."""
 
 import re
+from collections.abc import AsyncIterator
 
 from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
-from entrepot.ops import access, uploads
-from entrepot.registry.wire import Answer, Call, Headers, render
+from entrepot.ops import access, damage, uploads
+from entrepot.registry.wire import Answer, Call, CutShort, Headers, render
+from entrepot.store.blobs import Unreadable
 from entrepot.store.sql import blobs as sql
 from entrepot.store.sql.buckets import Place
+from entrepot.store.sql.damage import Object
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
@@ -20,6 +23,7 @@ async def get(call: Call) -> Answer:
     assert found is not None
     if found.size is None or found.key is None:
         raise HubError(Kind.BLOB_UNKNOWN, digest)
+    await _require_sound(call, digest, found, found.size, found.key)
     if call.method == "HEAD":
         await _renew(call, found)
     etag = f'"{digest}"'.encode()
@@ -33,6 +37,13 @@ async def get(call: Call) -> Answer:
     if call.headers.get(b"if-none-match") == etag:
         return Answer(304, headers)
     return await _send(call, found, found.size, headers)
+
+
+async def _require_sound(call: Call, digest: str, found: sql.Found, size: int, key: str) -> None:
+    inside = size if key.startswith("row:") else None
+    if found.content is not None:
+        inside = len(found.content)
+    await damage.require(call.ctx.hub, Object(found.blob_id or 0, digest, size, key, inside, found.fault or ""))
 
 
 async def _renew(call: Call, found: sql.Found) -> None:
@@ -63,8 +74,29 @@ async def _send(call: Call, found: sql.Found, size: int, headers: Headers) -> An
     if found.content is not None or call.method == "HEAD":
         return Answer(status, headers, (found.content or b"")[start : start + length])
     if part is not None:
-        return Answer(206, headers, stream=store.stream(found.key, start, length))
+        stream = _watched(call, found, store.stream(found.key, start, length))
+        try:
+            first = await anext(stream)
+        except CutShort as fault:
+            raise HubError(Kind.UNAVAILABLE, "the blob cannot be read and is checked now; try again soon") from fault
+        return Answer(206, headers, stream=_after(first, stream))
     return Answer(200, headers, path=str(store.path(found.key)) if size else "")
+
+
+async def _watched(call: Call, found: sql.Found, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The stream; where it breaks off, the blob is suspected."""
+    try:
+        async for piece in stream:
+            yield piece
+    except Unreadable as fault:
+        await damage.suspect(call.ctx.hub, found.blob_id or 0, fault.fault)
+        raise CutShort from fault
+
+
+async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
 
 
 def parse_range(text: str, size: int) -> tuple[int, int] | None:

@@ -29,6 +29,11 @@ async def get(call: Call) -> Answer:
         if found.image_id is None:
             raise HubError(Kind.NAME_UNKNOWN, f"no image {call.name}")
         raise HubError(Kind.MANIFEST_UNKNOWN, f"{call.name} has no {reference}")
+    if found.fault:
+        raise HubError(
+            Kind.MANIFEST_UNKNOWN,
+            f"{found.digest}; its stored bytes were found damaged: push the image again, that heals it",
+        )
     if call.method == "HEAD" and ":" in reference and found.image_id is not None:
         await _renew(call, found.bucket, found.image_id, reference)
     if found.id is not None:

@@ -5,7 +5,7 @@ import re
 from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.model import names
-from entrepot.ops import access, sessions, uploads
+from entrepot.ops import access, damage, sessions, uploads
 from entrepot.ops.sessions import Place, Session
 from entrepot.registry.wire import Answer, Call, Headers, location, render
 from entrepot.store.blobs import Broken
@@ -92,7 +92,8 @@ async def close(call: Call) -> Answer:
     # The same PUT again, after its answer was lost: the blob is there, so say so again.
     is_there = False
     if length == 0 and place.image_id:
-        is_there = await call.ctx.hub.db.read(sql.linked, place.image_id, str(digest)) is not None
+        held = await call.ctx.hub.db.read(sql.linked, place.image_id, str(digest))
+        is_there = held is not None and await damage.stands(call.ctx.hub, held)
     try:
         session = await sessions.find(call.ctx, place, call.reference)
     except HubError:

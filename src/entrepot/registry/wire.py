@@ -87,6 +87,10 @@ class Call:
         return bytes(gathered)
 
 
+class CutShort(Exception):
+    """An answer cannot be sent to its end; the reason is told elsewhere. The client sees the connection end."""
+
+
 @dataclass(slots=True)
 class Answer:
     """One answer: bytes, a whole file (``path``), or a stream. HEAD sends headers only."""

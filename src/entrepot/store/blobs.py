@@ -58,7 +58,22 @@ class BlobStore(Protocol):
         ...
 
     async def stored_size(self, key: str) -> int | None:
-        """Bytes of a stored object; None when it is not there."""
+        """Bytes of a stored object; None when it is not there. Raises Unreadable, UNAVAILABLE."""
+        ...
+
+    async def hash_stored(self, key: str, start: int, length: int, sink: "Sink") -> None:
+        """Feed ``length`` bytes of a stored object to ``sink``, away from the event loop.
+
+        Raises Unreadable, and UNAVAILABLE where the fault is not the object's.
+        """
+        ...
+
+    async def quarantine(self, key: str) -> None:
+        """Set the bytes of a stored object aside, where nothing is served from; no error when there are none."""
+        ...
+
+    async def drop_quarantined(self, before: float, limit: int) -> int:
+        """Remove at most ``limit`` objects that were set aside before a time (Unix seconds); how many."""
         ...
 
     async def delete(self, key: str) -> None:
@@ -70,7 +85,10 @@ class BlobStore(Protocol):
         ...
 
     def stream(self, key: str, start: int, length: int) -> AsyncIterator[bytes]:
-        """The bytes ``start`` to ``start + length`` of a stored object, in pieces of at most 1 MiB."""
+        """The bytes ``start`` to ``start + length`` of a stored object, in pieces of at most 1 MiB.
+
+        Raises Unreadable, and UNAVAILABLE where the fault is not the object's.
+        """
         ...
 
 
@@ -96,6 +114,14 @@ class Sink(Protocol):
     def update(self, data: bytes | bytearray | memoryview, /) -> None:
         """Take the next bytes."""
         ...
+
+
+class Unreadable(Exception):
+    """The bytes of a stored object cannot be had; ``fault`` is missing, short or unreadable (the medium fails)."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(fault)
+        self.fault = fault
 
 
 class Broken(Exception):

@@ -2,12 +2,14 @@
 
     uploads/<session>                        growing; its length is never less than what was acknowledged
     blobs/<algorithm>/<2 hex>/<hex>-<session>  stored; written once, never again under the same name
+    blobs/quarantine/<name>                  found damaged, set aside for whoever wants to know why
 
 Durability: fsync the file, rename it, fsync the folder it came to. Then the caller writes the row.
 """
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import AsyncIterator
@@ -15,7 +17,7 @@ from pathlib import Path
 
 from entrepot.errors import HubError, Kind
 from entrepot.model.digest import ALGORITHMS
-from entrepot.store.blobs import Broken, Sink
+from entrepot.store.blobs import Broken, Sink, Unreadable
 
 PIECE = 512 * 1024
 """Bytes gathered before one hop to a thread writes and hashes them; while it works, the next piece arrives."""
@@ -25,6 +27,8 @@ READ = 1024 * 1024
 FEW = 3
 FLUSH = 8 * 1024 * 1024
 """Bytes after which writing out to the disk is begun while more arrive."""
+_MEDIUM = frozenset({errno.EIO, errno.EUCLEAN, errno.EBADMSG, errno.ENODATA})
+"""Errors that speak of the bytes of one file, not of the machine."""
 
 
 class FileBlobStore:
@@ -33,6 +37,7 @@ class FileBlobStore:
     def __init__(self, folder: Path) -> None:
         self._uploads = folder / "uploads"
         self._blobs = folder / "blobs"
+        self._quarantine = self._blobs / "quarantine"
         self._uploads.mkdir(parents=True, exist_ok=True)
         self._blobs.mkdir(parents=True, exist_ok=True)
         self._shards: set[Path] = set()
@@ -50,10 +55,11 @@ class FileBlobStore:
 
     async def size(self, upload: str) -> int:
         """Bytes held for an upload."""
-        try:
-            return (self._uploads / upload).stat().st_size
-        except FileNotFoundError:
-            return 0
+        with _disk_faults():
+            try:
+                return (self._uploads / upload).stat().st_size
+            except FileNotFoundError:
+                return 0
 
     async def hash_upload(self, upload: str, length: int, sink: Sink) -> None:
         """Read the first bytes again, in a thread."""
@@ -90,8 +96,14 @@ class FileBlobStore:
         shard = target.parent
         if shard not in self._shards:
             shard.mkdir(parents=True, exist_ok=True)
-            for folder in (shard.parent, self._blobs):
-                _sync_folder(folder)
+            try:
+                for folder in (shard.parent, self._blobs):
+                    _sync_folder(folder)
+            except OSError:
+                # The system forgets what it could not write: the next fsync would say yes to a folder that is lost.
+                with contextlib.suppress(OSError):
+                    shard.rmdir()
+                raise
             self._shards.add(shard)
         descriptor = os.open(source, os.O_RDWR | (0 if length else os.O_CREAT), 0o600)
         try:
@@ -99,7 +111,7 @@ class FileBlobStore:
             if os.fstat(descriptor).st_size < length:
                 raise FileNotFoundError(source)
             os.ftruncate(descriptor, length)
-            os.fsync(descriptor)
+            _sync_upload(descriptor, source)
             source.rename(target)  # under the lock: whoever waits for it finds the name gone
         finally:
             os.close(descriptor)
@@ -107,7 +119,8 @@ class FileBlobStore:
 
     async def drop_upload(self, upload: str) -> None:
         """Unlink the growing file."""
-        (self._uploads / upload).unlink(missing_ok=True)
+        with _disk_faults():
+            (self._uploads / upload).unlink(missing_ok=True)
 
     async def old_uploads(self, before: float, limit: int) -> list[str]:
         """Look through the growing files, in a thread."""
@@ -123,7 +136,8 @@ class FileBlobStore:
                         break
             return found
 
-        return await asyncio.to_thread(look)
+        with _disk_faults():
+            return await asyncio.to_thread(look)
 
     @property
     def shards(self) -> int:
@@ -143,18 +157,77 @@ class FileBlobStore:
                     ]
             return found
 
-        return await asyncio.to_thread(look)
+        with _disk_faults():
+            return await asyncio.to_thread(look)
 
     async def stored_size(self, key: str) -> int | None:
         """Bytes of a stored file."""
         try:
             return self.path(key).stat().st_size
-        except FileNotFoundError:
-            return None
+        except OSError as fault:
+            wrong = self._fault_of(key, fault)
+            if wrong.fault == "missing":
+                return None
+            raise wrong from fault
+
+    async def hash_stored(self, key: str, start: int, length: int, sink: Sink) -> None:
+        """Read and hash in a thread."""
+
+        def read() -> None:
+            with self.path(key).open("rb", buffering=0) as file:
+                file.seek(start)
+                left = length
+                while left:
+                    piece = file.read(min(READ, left))
+                    if not piece:
+                        raise Unreadable("short")
+                    sink.update(piece)
+                    left -= len(piece)
+
+        try:
+            await asyncio.to_thread(read)
+        except OSError as fault:
+            raise self._fault_of(key, fault) from fault
+
+    def _fault_of(self, key: str, fault: OSError) -> Unreadable:
+        """What an error says about one object; raises UNAVAILABLE when it says nothing about it."""
+        if isinstance(fault, FileNotFoundError):
+            # A volume that is not mounted must not make every blob look lost.
+            if not (self._blobs / key.partition("/")[0]).is_dir():
+                raise HubError(Kind.UNAVAILABLE, "the blobs folder is empty; is its volume mounted?") from fault
+            return Unreadable("missing")
+        if fault.errno in _MEDIUM:
+            return Unreadable("unreadable")
+        raise HubError(Kind.UNAVAILABLE, f"the data folder cannot be read: {fault.strerror}") from fault
 
     async def delete(self, key: str) -> None:
         """Unlink a stored file."""
-        self.path(key).unlink(missing_ok=True)
+        with _disk_faults():
+            self.path(key).unlink(missing_ok=True)
+
+    async def quarantine(self, key: str) -> None:
+        """Move a stored file aside, on the same volume; its time counts from now."""
+        aside = self._quarantine / key.replace("/", "_")
+        with _disk_faults():
+            self._quarantine.mkdir(exist_ok=True, mode=0o700)
+            with contextlib.suppress(FileNotFoundError):
+                os.utime(self.path(key))
+                self.path(key).rename(aside)
+
+    async def drop_quarantined(self, before: float, limit: int) -> int:
+        """Unlink what was set aside long ago, in a thread."""
+
+        def drop() -> int:
+            dropped = 0
+            with contextlib.suppress(FileNotFoundError), os.scandir(self._quarantine) as entries:
+                for entry in entries:
+                    if dropped < limit and entry.stat().st_mtime < before:
+                        Path(entry.path).unlink(missing_ok=True)
+                        dropped += 1
+            return dropped
+
+        with _disk_faults():
+            return await asyncio.to_thread(drop)
 
     def path(self, key: str) -> Path:
         """The file of a stored object."""
@@ -162,15 +235,18 @@ class FileBlobStore:
 
     async def stream(self, key: str, start: int, length: int) -> AsyncIterator[bytes]:
         """Read in pieces; the first one inline, because it is mostly the only one."""
-        with self.path(key).open("rb", buffering=0) as file:
-            file.seek(start)
-            left = length
-            while left > 0:
-                piece = file.read(min(READ, left))
-                if not piece:
-                    raise HubError(Kind.INTERNAL, "a stored object is shorter than its row says; run `entrepot fsck`")
-                left -= len(piece)
-                yield piece
+        try:
+            with self.path(key).open("rb", buffering=0) as file:
+                file.seek(start)
+                left = length
+                while left > 0:
+                    piece = file.read(min(READ, left))
+                    if not piece:
+                        raise Unreadable("short")
+                    left -= len(piece)
+                    yield piece
+        except OSError as fault:
+            raise self._fault_of(key, fault) from fault
 
 
 class GrowingFile:
@@ -279,6 +355,17 @@ def _lock(descriptor: int, path: Path) -> None:
         raise HubError(Kind.UPLOAD_UNKNOWN, path.name)
 
 
+def _sync_upload(descriptor: int, source: Path) -> None:
+    """Bring an upload to the disk. After a failure it is gone: the system forgets which pages it could not write, so
+    the next fsync would say yes to bytes that the disk does not have.
+    """
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        source.unlink(missing_ok=True)
+        raise
+
+
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -288,7 +375,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 class _disk_faults:  # noqa: N801 - reads as a statement
-    """Turn the disk's refusal (full, read-only, failing) into UNAVAILABLE with the system's own word for it."""
+    """Turn the disk's refusal into NO_SPACE, or (read-only, failing) UNAVAILABLE with the system's own word for it."""
 
     def __enter__(self) -> None:
         return None
@@ -296,5 +383,7 @@ class _disk_faults:  # noqa: N801 - reads as a statement
     def __exit__(self, kind: object, fault: BaseException | None, trace: object) -> None:
         if isinstance(fault, FileNotFoundError):
             raise HubError(Kind.UPLOAD_UNKNOWN, "its bytes are gone") from fault
+        if isinstance(fault, OSError) and fault.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise HubError(Kind.NO_SPACE, f"the data folder: {fault.strerror}") from fault
         if isinstance(fault, OSError):
-            raise HubError(Kind.UNAVAILABLE, f"the data folder cannot be written: {fault.strerror}") from fault
+            raise HubError(Kind.UNAVAILABLE, f"the data folder cannot be used: {fault.strerror}") from fault

@@ -53,6 +53,10 @@ class Database(Protocol):
         """
         ...
 
+    async def damage(self, *, deep: bool) -> list[str]:
+        """What is broken in the engine's own structures, a line each; empty where the engine sees to that itself."""
+        ...
+
     async def close(self) -> None:
         """Finish what was accepted, then release everything."""
         ...

@@ -17,6 +17,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from entrepot.errors import HubError, Kind
 from entrepot.store.db import Rows
+from entrepot.store.sqlite_faults import plain, plain_faults, shakes_trust
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -84,6 +85,7 @@ class SqliteDatabase:
         self._writer = connect(path)
         self._thread = threading.Thread(target=self._work, name="sqlite-writer", daemon=True)
         self._closed = False
+        self._is_doubtful = False
         self.statements = 0
         self._thread.start()
 
@@ -91,15 +93,17 @@ class SqliteDatabase:
         """Run ``fn`` on one snapshot, inline."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = connect(self._path)
+            with plain_faults():
+                connection = self._local.connection = connect(self._path)
             self._readers.append(connection)
         rows = SqliteRows(connection)
-        with _plain_faults():
+        with plain_faults():
             connection.execute("BEGIN")
             try:
                 return fn(rows, *args, **kwargs)
             finally:
-                connection.execute("COMMIT")
+                if connection.in_transaction:  # some faults end it by themselves
+                    connection.execute("ROLLBACK")
                 self.statements += rows.count
 
     async def write(self, fn: Callable[Concatenate[Rows, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -109,6 +113,22 @@ class SqliteDatabase:
     async def note(self, fn: Callable[Concatenate[Rows, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``fn`` in one transaction; returns without waiting for the disk."""
         return await self._submit(lambda rows: fn(rows, *args, **kwargs), durable=False)
+
+    async def damage(self, *, deep: bool) -> list[str]:
+        """SQLite's own check, on its own connection in a thread; ``deep`` holds the indexes against their tables."""
+
+        def look() -> list[str]:
+            try:
+                connection = connect(self._path)
+                try:
+                    rows = connection.execute(f"PRAGMA {'integrity_check' if deep else 'quick_check'}(100)").fetchall()
+                finally:
+                    connection.close()
+            except sqlite3.DatabaseError as fault:
+                return [str(plain(fault))]
+            return [line for (text,) in rows for line in str(text).splitlines() if line != "ok"]
+
+        return await asyncio.to_thread(look)
 
     async def close(self) -> None:
         """Finish what was accepted, then close every connection."""
@@ -144,7 +164,8 @@ class SqliteDatabase:
     def _commit(self, group: list[Job]) -> None:
         done: list[tuple[Future[Any], Any]] = []
         try:
-            with _plain_faults():
+            with plain_faults(), self._watched():
+                self._regain_trust()
                 # In WAL mode NORMAL skips only the fsync of the commit; the next FULL commit brings it.
                 durable = any(job[2] for job in group)
                 self._writer.execute("PRAGMA synchronous = FULL" if durable else "PRAGMA synchronous = NORMAL")
@@ -163,6 +184,27 @@ class SqliteDatabase:
             if not future.cancelled():
                 future.set_result(result)
 
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as fault:
+            self._is_doubtful |= shakes_trust(fault)
+            raise
+
+    def _regain_trust(self) -> None:
+        """After the disk failed, bring the whole log into the database file before anything is promised again.
+
+        The system forgets which pages it could not write: notes before a failed fsync may be holes in the log, and a
+        commit behind a hole would be lost in a power cut though its own fsync said yes.
+        """
+        if not self._is_doubtful:
+            return
+        self._writer.execute("PRAGMA synchronous = FULL")
+        if self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            raise HubError(Kind.UNAVAILABLE, "the disk failed a moment ago, and a reader holds up making sure of it")
+        self._is_doubtful = False
+
     def _run_one(
         self, job: Callable[[Rows], Any], future: "Future[Any]", done: list[tuple["Future[Any]", Any]]
     ) -> None:
@@ -178,25 +220,10 @@ class SqliteDatabase:
                 raise
             self._writer.execute("ROLLBACK TO one")
             self._writer.execute("RELEASE one")
-            future.set_exception(_plain(fault))
+            self._is_doubtful |= shakes_trust(fault)
+            future.set_exception(plain(fault))
             return
         finally:
             self.statements += rows.count
         self._writer.execute("RELEASE one")
         done.append((future, result))
-
-
-def _plain(fault: Exception) -> Exception:
-    if isinstance(fault, sqlite3.OperationalError | sqlite3.DatabaseError) and not isinstance(
-        fault, sqlite3.IntegrityError | sqlite3.ProgrammingError
-    ):
-        return HubError(Kind.UNAVAILABLE, f"the database answers: {fault}")
-    return fault
-
-
-@contextlib.contextmanager
-def _plain_faults() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as fault:
-        raise _plain(fault) from fault

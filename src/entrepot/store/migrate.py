@@ -1,10 +1,12 @@
 """Numbered SQL files, applied once each, in order, each in its own transaction."""
 
+import contextlib
 import sqlite3
 from importlib import resources
 from pathlib import Path
 
 from entrepot.store.db_sqlite import connect
+from entrepot.store.sqlite_faults import plain_faults
 
 
 def migrations() -> list[tuple[int, str]]:
@@ -16,14 +18,11 @@ def migrations() -> list[tuple[int, str]]:
 
 def migrate_sqlite(path: Path) -> None:
     """Bring a database file (made when missing) to the newest schema; safe to race from several processes."""
-    connection = connect(path)
-    try:
+    with plain_faults(), contextlib.closing(connect(path)) as connection:
         have = _version(connection)
         for number, text in migrations():
             if number > have:
                 _apply(connection, number, text)
-    finally:
-        connection.close()
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from entrepot.store.db import Rows
 from entrepot.store.sql import collect
 from entrepot.store.sql.buckets import PLACE, Place
+from entrepot.store.sql.damage import OBJECT, Object
 from entrepot.store.sql.usage import Usage, hold, release
 
 
@@ -18,6 +19,7 @@ class Found(NamedTuple):
     content: bytes | None
     blob_id: int | None
     lease: int | None
+    fault: str | None
 
 
 def locate_image(rows: Rows, bucket: str, image: str) -> tuple[Place, int | None] | None:
@@ -33,7 +35,7 @@ def locate_image(rows: Rows, bucket: str, image: str) -> tuple[Place, int | None
 
 _LOCATE = (
     f"SELECT {PLACE}, i.id,"
-    " CASE WHEN l.blob_id IS NULL THEN NULL ELSE o.size END, o.storage_key, {content}, l.blob_id, l.created_at"
+    " CASE WHEN l.blob_id IS NULL THEN NULL ELSE o.size END, o.storage_key, {content}, l.blob_id, l.created_at, o.fault"
     " FROM bucket b"
     " LEFT JOIN image i ON i.bucket_id = b.id AND i.name = :image"
     " LEFT JOIN blob o ON o.digest = :digest"
@@ -50,12 +52,6 @@ def locate(rows: Rows, bucket: str, image: str, digest: str, *, content: bool) -
     """A blob through its link in an image, with its bytes if they live in the row; None without the bucket."""
     row = rows.one(_QUERIES[content], bucket=bucket, image=image, digest=digest)
     return Found(Place(*row[:5]), *row[5:]) if row else None
-
-
-def key_of(rows: Rows, digest: str) -> tuple[int, str] | None:
-    """(id, storage key) of a stored blob."""
-    row = rows.one("SELECT id, storage_key FROM blob WHERE digest = :digest", digest=digest)
-    return (row[0], row[1]) if row else None
 
 
 def keep(rows: Rows, *, digest: str, size: int, key: str, now: int, content: bytes | None = None) -> tuple[int, str]:
@@ -120,31 +116,30 @@ def _arrive(rows: Rows, image_id: int, blob_id: int) -> None:
         )
 
 
-def linked(rows: Rows, image_id: int, digest: str) -> int | None:
-    """A blob's id when it is linked in the image."""
+def linked(rows: Rows, image_id: int, digest: str) -> Object | None:
+    """A blob that is linked in the image."""
     row = rows.one(
-        "SELECT o.id FROM blob o JOIN image_blob l ON l.blob_id = o.id"
-        " WHERE o.digest = :digest AND l.image_id = :image",
+        f"{OBJECT}blob o JOIN image_blob l ON l.blob_id = o.id WHERE o.digest = :digest AND l.image_id = :image",
         digest=digest,
         image=image_id,
     )
-    return int(row[0]) if row else None
+    return Object(*row) if row else None
 
 
-def readable(rows: Rows, digest: str, account_id: int) -> int | None:
-    """A blob's id when an image of a public bucket, or of a bucket of the account (0: none), links it.
+def readable(rows: Rows, digest: str, account_id: int) -> Object | None:
+    """A blob that an image of a public bucket, or of a bucket of the account (0: none), links.
 
     Buckets that are closed to some networks are left out: the caller may be in one of those.
     """
     row = rows.one(
-        "SELECT o.id FROM blob o WHERE o.digest = :digest AND EXISTS ("
+        f"{OBJECT}blob o WHERE o.digest = :digest AND EXISTS ("
         " SELECT 1 FROM image_blob l JOIN image i ON i.id = l.image_id JOIN bucket b ON b.id = i.bucket_id"
         " WHERE l.blob_id = o.id AND (b.is_public = 1 OR (b.account_id = :account AND b.is_outside = 1))"
         " AND b.networks = '')",
         digest=digest,
         account=account_id,
     )
-    return int(row[0]) if row else None
+    return Object(*row) if row else None
 
 
 def is_used(rows: Rows, image_id: int, blob_id: int) -> bool:

@@ -97,6 +97,7 @@ class DueManifest(NamedTuple):
     digest: str
     size: int
     is_kept: int
+    is_tagged: int
 
 
 _KEPT = (
@@ -112,13 +113,36 @@ def due_manifests(rows: Rows, now: int, limit: int) -> list[DueManifest]:
     return [
         DueManifest(*row)
         for row in rows.all(
-            f"SELECT g.manifest_id, m.image_id, COALESCE(m.digest, ''), COALESCE(m.size, 0), ({_KEPT})"
+            f"SELECT g.manifest_id, m.image_id, COALESCE(m.digest, ''), COALESCE(m.size, 0), ({_KEPT}),"
+            " EXISTS (SELECT 1 FROM tag t WHERE t.manifest_id = m.id)"
             " FROM gc_manifest g LEFT JOIN manifest m ON m.id = g.manifest_id"
             " WHERE g.review_after <= :now ORDER BY g.review_after LIMIT :limit",
             now=now,
             limit=limit,
         )
     ]
+
+
+class Holder(NamedTuple):
+    """A manifest that keeps another one; ``review_after`` 0: it is no candidate."""
+
+    id: int
+    is_tagged: int
+    review_after: int
+
+
+def holders(rows: Rows, image_id: int, manifest_id: int) -> list[Holder]:
+    """The indexes that list a manifest, and its subject."""
+    shown = (
+        "SELECT p.id, EXISTS (SELECT 1 FROM tag t WHERE t.manifest_id = p.id), COALESCE(g.review_after, 0)"
+        " FROM manifest m {joined} LEFT JOIN gc_manifest g ON g.manifest_id = p.id"
+        " WHERE m.id = :id AND p.image_id = :image"
+    )
+    listing = shown.format(
+        joined="JOIN manifest_child c ON c.child_digest = m.digest JOIN manifest p ON p.id = c.manifest_id"
+    )
+    subject = shown.format(joined="JOIN manifest p ON p.image_id = m.image_id AND p.digest = m.subject")
+    return [Holder(*row) for row in rows.all(f"{listing} UNION ALL {subject}", id=manifest_id, image=image_id)]
 
 
 def forget_manifest(rows: Rows, manifest_id: int) -> None:

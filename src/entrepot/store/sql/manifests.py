@@ -18,10 +18,11 @@ class Stored(NamedTuple):
     digest: str | None
     media_type: str
     size: int
+    fault: str
     content: bytes
 
 
-_HEAD = f"SELECT {PLACE}, i.id, m.id, m.digest, m.media_type, m.size, "
+_HEAD = f"SELECT {PLACE}, i.id, m.id, m.digest, m.media_type, m.size, m.fault, "
 _BY_TAG = (
     " FROM bucket b"
     " LEFT JOIN image i ON i.bucket_id = b.id AND i.name = :image"
@@ -56,21 +57,23 @@ def find(rows: Rows, image_id: int, digest: str) -> int | None:
     return int(row[0]) if row else None
 
 
-def blob_ids(rows: Rows, image_id: int, digests: tuple[str, ...]) -> dict[str, int]:
-    """Ids of those blobs that are linked in the image, by digest."""
+def blob_ids(rows: Rows, image_id: int, digests: tuple[str, ...]) -> tuple[dict[str, int], set[str]]:
+    """Ids of those blobs that are linked in the image, by digest; and which of them have a fault."""
     found: dict[str, int] = {}
+    faulty: set[str] = set()
     for start in range(0, len(digests), 200):
         part = {f"d{place}": digest for place, digest in enumerate(digests[start : start + 200])}
         listed = ", ".join(f":{name}" for name in part)
-        found.update(
-            rows.all(
-                "SELECT o.digest, o.id FROM blob o JOIN image_blob l ON l.blob_id = o.id AND l.image_id = :image"
-                f" WHERE o.digest IN ({listed})",
-                image=image_id,
-                **part,
-            )
-        )
-    return found
+        for digest, blob_id, fault in rows.all(
+            "SELECT o.digest, o.id, o.fault FROM blob o JOIN image_blob l ON l.blob_id = o.id AND l.image_id = :image"
+            f" WHERE o.digest IN ({listed})",
+            image=image_id,
+            **part,
+        ):
+            found[digest] = blob_id
+            if fault:
+                faulty.add(digest)
+    return found, faulty
 
 
 def add(
@@ -78,11 +81,17 @@ def add(
 ) -> tuple[int, Usage | None]:
     """A manifest with its references: its id, and what bucket and project hold now.
 
-    When the image holds the same bytes already, the old one's id and None.
+    When the image holds the manifest already, the old one's id and None; its bytes are what was pushed now, which heals
+    what may have happened to them.
     """
     known = find(rows, image_id, digest)
     if known is not None:
-        rows.run("UPDATE manifest SET media_type = :type WHERE id = :id", type=manifest.media_type, id=known)
+        rows.run(
+            "UPDATE manifest SET media_type = :type, content = :content, fault = '' WHERE id = :id",
+            type=manifest.media_type,
+            content=content,
+            id=known,
+        )
         return known, None
     row = rows.one(
         "INSERT INTO manifest (image_id, digest, media_type, artifact_type, subject, size, created_at, content)"
@@ -287,7 +296,8 @@ def referrers(
         (row[0], row[1], row[2], row[3], row[4])
         for row in rows.all(
             "SELECT digest, media_type, size, artifact_type, content FROM manifest"
-            f" WHERE image_id = :image AND subject = :subject AND digest > :after{wanted} ORDER BY digest LIMIT :limit",
+            f" WHERE image_id = :image AND subject = :subject AND digest > :after AND fault = ''{wanted}"
+            " ORDER BY digest LIMIT :limit",
             image=image_id,
             subject=subject,
             after=after,
