@@ -74,6 +74,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     upload_seconds: Annotated[
         int, Meta(ge=60, description="An upload that nothing was sent to for this long is dropped.")
     ] = 86_400
+    open_uploads: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="How many unfinished uploads a user or robot may have; 0: no limit. They end when they are "
+            "cancelled, or by `upload_seconds`.",
+        ),
+    ] = 1000
+    idle_seconds: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=3600,
+            description="How long a client may send nothing in the middle of an upload, or take over the whole of a "
+            "small body: a manifest, a form, a call. Of an upload, what came is kept.",
+        ),
+    ] = 120
     calls_per_second: Annotated[
         int,
         Meta(

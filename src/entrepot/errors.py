@@ -34,6 +34,7 @@ class Kind(Enum):
     BAD_PARAM = Row("UNSUPPORTED", 400, 230, "Params [{}] not available", 2)
     BAD_REQUEST = Row("UNSUPPORTED", 400, 230, "The request cannot be read: {}", 2)
     TOO_LARGE = Row("SIZE_INVALID", 413, 240, "The request is too large: {}", 2)
+    TOO_SLOW = Row("UNSUPPORTED", 408, 241, "The rest of the request did not come in time: {}")
     UNSUPPORTED = Row("UNSUPPORTED", 405, 1001, "Not supported here: {}")
     NOT_FOUND = Row("UNSUPPORTED", 404, 1002, "There is nothing at this path: {}")
 
@@ -71,6 +72,7 @@ class Kind(Enum):
     # --- policies, roles, quotas
     POLICY_UNKNOWN = Row("UNSUPPORTED", 404, 1027, "There is no such policy: {}")
     ROLE_UNKNOWN = Row("UNSUPPORTED", 404, 1028, "There is no such role: {}")
+    ROBOT_UNKNOWN = Row("UNSUPPORTED", 404, 1041, "There is no such robot in this bucket: {}")
     IN_USE = Row("UNSUPPORTED", 409, 1029, "It is still in use: {}")
     QUOTA_EXCEEDED = Row("DENIED", 403, 1040, "The quota is used up: {}")
 

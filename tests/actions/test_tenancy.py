@@ -17,6 +17,7 @@ CHANGES_OWN = {"CreateUser", "CreateProject", "CreateIAMPolicy", "CreateRole"}
 REFUSED_FOR_ITS_STATE = {
     "CreateDockerImageBucket": 43022, "CreateRepo": 1031, "DeleteRepo": 1010, "CreateUser": 1023,
     "TerminateProject": 299, "CreateIAMPolicy": 1023, "DeleteIAMPolicy": 1029, "CreateRole": 1023,
+    "CreateBucketRobot": 1023,
 }  # fmt: skip
 IN_ONE_PROJECT = {"pull", "push", "delete"}
 
@@ -50,6 +51,8 @@ def world(hub: TestHub) -> World:
     role = hub.call("CreateRole", RoleName="actor", RolePolicyDocument=json.dumps({"Statement": TRUST}))["Role"]
     for action, name in (("AttachPoliciesToUser", "UserName"), ("AttachPoliciesToRole", "RoleName")):
         assert hub.call(action, **{name: "worker" if name == "UserName" else "actor"}, PolicyURNs=[urn])["RetCode"] == 0
+    robot = {"BucketName": "owned", "RobotName": "ci", "Permission": ["Pull"]}
+    assert hub.call("CreateBucketRobot", **robot)["RetCode"] == 0
     assert hub.call("GrantBucket", BucketName="owned", GranteeID=2)["RetCode"] == 0
     assert hub.call("RevokeBucketGrant", BucketName="owned", GranteeID=2)["RetCode"] == 0
     push_image(hub, "owned/old", "v1", hub.main)
@@ -62,7 +65,7 @@ def world(hub: TestHub) -> World:
         "AccessKeyStatus": "Active", "LoginProfileStatus": "Active", "Right": ["pull"], "AccessKeyID": spare,
         "PolicyURN": urn, "PolicyURNs": [urn], "PolicyName": "nothing", "Document": policy("uhub:Nothing"),
         "TagName": "v1", "RoleName": "actor", "RoleUrn": role["RoleURN"], "RoleSessionName": "s", "GranteeID": 2,
-        "RolePolicyDocument": role["RolePolicyDocument"],
+        "RolePolicyDocument": role["RolePolicyDocument"], "RobotName": "ci", "Permission": ["Pull"],
     }  # fmt: skip
     return World(
         hub,
@@ -84,7 +87,8 @@ def params_of(world: World, action: Action) -> dict[str, Any]:
 def dump(hub: TestHub) -> list[Any]:
     """Every row that belongs to somebody."""
     tables = ("bucket", "image", "tag", "manifest", "person", "access_key", "project", "policy", "role", "attachment",
-              "bucket_grant", "account", "quota", "deletion", "deleted_manifest", "bucket_retention")  # fmt: skip
+              "bucket_grant", "account", "quota", "deletion", "deleted_manifest", "bucket_retention",
+              "robot")  # fmt: skip
     return [hub.run(hub.hub.db.read(lambda rows, table=table: rows.all(f"SELECT * FROM {table}"))) for table in tables]
 
 
@@ -146,7 +150,10 @@ def test_inside(world: World, name: str) -> None:
     hub.call("AttachPoliciesToUser", UserName="worker", PolicyURNs=[urn])
     assert hub.call("UpdateIAMPolicy", PolicyURN=urn, Document=document)["RetCode"] == 0
     assert hub.call_as(world.worker, name, **params)["RetCode"] == 299
-    assert hub.call("UpdateIAMPolicy", PolicyURN=urn, Document=policy(action.policy_name))["RetCode"] == 0
+    assert (
+        hub.call("UpdateIAMPolicy", PolicyURN=urn, Document=policy(action.policy_name, "uhub:PullImage"))["RetCode"]
+        == 0
+    )
     assert hub.call("DetachPoliciesFromUser", UserName="worker", PolicyURNs=[urn], Scope="Specified",
                     ProjectID=world.other_project)["RetCode"] == 0  # fmt: skip
     refused = {**REFUSED_FOR_ITS_STATE, "RevokeBucketGrant": 230, "RestoreTag": 1033, "SetBucketRetention": 220}.get(
@@ -178,6 +185,8 @@ def undo(world: World, name: str) -> None:
         hub.run(hub.hub.db.write(lambda rows: rows.run(rename, key=known["AccessKeyID"], made=made)))
     elif name == "DeleteRole":
         hub.call("CreateRole", RoleName="actor", RolePolicyDocument=known["RolePolicyDocument"])
+    elif name == "DeleteBucketRobot":
+        hub.call("CreateBucketRobot", BucketName="owned", RobotName="ci", Permission=["Pull"])
     elif name.startswith("DetachPolicies"):
         who = {"UserName": "worker"} if name.endswith("User") else {"RoleName": "actor"}
         hub.call(name.replace("Detach", "Attach").replace("From", "To"), PolicyURNs=known["PolicyURNs"], **who)

@@ -332,3 +332,37 @@ def test_the_shell_finishes_commands_and_values() -> None:
     assert "GetImageBucketList" in offered("api", "GetImage")
     assert offered("api", "GetImageBucketList", "--BucketType", "S") == ["Share"]
     assert "cn-bj2" in offered("api", "GetImageBucketList", "--Region", "cn-bj")
+
+
+def test_robots_on_the_spot(tmp_path: Path) -> None:
+    data = ["--data", str(tmp_path / "data")]
+    entrepot("init", *data, "--email", "main@example.com")
+    entrepot("bucket", "create", "depot", *data)
+    robot = ("bucket", "robot")
+    told = entrepot(*robot, "create", "depot", "ci", "--rights", "pull,push", "--days", "30", *data)
+    assert "docker login HOST -u 'robot$depot+ci'" in told.stdout
+    made = json.loads(entrepot(*robot, "create", "depot", "cd", *data, "--json").stdout)
+    assert made["LoginName"] == "robot$depot+cd"
+    assert made["Secret"] not in told.stdout
+    listed = json.loads(entrepot(*robot, "list", "depot", *data, "--json").stdout)
+    assert [(one["Name"], one["Rights"], one["Status"], one["Expires"]) for one in listed] == [
+        ("cd", "pull", "Active", "never"),
+        ("ci", "pull push", "Active", listed[1]["Expires"]),
+    ]
+    assert entrepot(*robot, "update", "depot", "ci", "--disable", "--rights", "delete", *data).returncode == 0
+    assert entrepot(*robot, "update", "depot", "ci", "--days", "0", *data).returncode == 0
+    shown = entrepot(*robot, "list", "depot", *data).stdout
+    assert "delete  Inactive  never" in shown
+    for words, code, says in (
+        (("create", "depot", "ci"), 1, "exists already"),
+        (("create", "depot", "C I"), 2, "lower-case"),
+        (("create", "depot", "x", "--rights", "admin"), 2, "pull, push, delete"),
+        (("create", "nowhere", "x"), 1, "nowhere"),
+        (("update", "depot", "ci"), 2, "--enable"),
+        (("update", "depot", "none", "--enable"), 1, "no such robot"),
+        (("delete", "depot", "none"), 1, "no such robot"),
+    ):
+        done = entrepot(*robot, *words, *data)
+        assert (done.returncode, says in done.stderr, done.stderr.count("\n")) == (code, True, 1), done.stderr
+    assert entrepot(*robot, "delete", "depot", "ci", *data).returncode == 0
+    assert entrepot("bucket", "delete", "depot", *data).returncode == 0, "its robots go with it"

@@ -3,16 +3,21 @@
 import base64
 import json
 import time
+from typing import NamedTuple
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrepot.registry.app import BLOB, MANIFEST, REFERRERS, SESSION, START, TAGS, match
+from entrepot.registry import app as door
+from entrepot.registry.app import Route, match
 from tests.conftest import TestHub
 from tests.registry.kit import OCI_MANIFEST, digest, push_blob, push_image
 
 SECRET, OPEN = "secret-depot", "open-depot"
+PERSON = "battery staple"
+Login = tuple[str, str]
 
 
 @pytest.fixture
@@ -24,73 +29,176 @@ def world(hub: TestHub) -> TestHub:
     hub.user("reader@example.com", "pull")
     hub.user("writer@example.com", "pull", "push")
     hub.user("remover@example.com", "delete")
+    hub.user("keeper@example.com", "admin")
     hub.user("stranger@example.com", other_account=True)
     return hub
 
 
-ROUTES = {
-    "pull": [
-        ("GET", "manifests/v1"),
-        ("HEAD", "manifests/v1"),
-        ("GET", "blobs/{d}"),
-        ("HEAD", "blobs/{d}"),
-        ("GET", "tags/list"),
-        ("GET", "referrers/{d}"),
-    ],
-    "push": [
-        ("POST", "blobs/uploads/"),
-        ("PUT", "manifests/v9"),
-        ("GET", "blobs/uploads/x"),
-        ("PATCH", "blobs/uploads/x"),
-        ("PUT", "blobs/uploads/x?digest={d}"),
-        ("DELETE", "blobs/uploads/x"),
-    ],
-    "delete": [("DELETE", "manifests/v9"), ("DELETE", "blobs/{d}")],
+RULES = {
+    ("BASE", "GET"): "login",
+    ("BASE", "HEAD"): "login",
+    ("CATALOG", "GET"): "catalog",
+    ("CATALOG", "HEAD"): "catalog",
+    ("TOKEN", "GET"): "token",
+    ("TOKEN", "POST"): "token",
+    ("MANIFEST", "GET"): "pull",
+    ("MANIFEST", "HEAD"): "pull",
+    ("MANIFEST", "PUT"): "push",
+    ("MANIFEST", "DELETE"): "delete",
+    ("BLOB", "GET"): "pull",
+    ("BLOB", "HEAD"): "pull",
+    ("BLOB", "DELETE"): "delete",
+    ("TAGS", "GET"): "pull",
+    ("TAGS", "HEAD"): "pull",
+    ("REFERRERS", "GET"): "pull",
+    ("REFERRERS", "HEAD"): "pull",
+    ("START", "POST"): "push",
+    ("SESSION", "GET"): "push",
+    ("SESSION", "PATCH"): "push",
+    ("SESSION", "PUT"): "push",
+    ("SESSION", "DELETE"): "push",
 }
-CALLERS = {
-    None: {OPEN: {"pull"}, SECRET: set()},
-    "stranger@example.com": {OPEN: {"pull"}, SECRET: set()},
-    "reader@example.com": {OPEN: {"pull"}, SECRET: {"pull"}},
-    "writer@example.com": {OPEN: {"pull", "push"}, SECRET: {"pull", "push"}},
-    "remover@example.com": {OPEN: {"pull", "delete"}, SECRET: {"delete"}},
-    "main@example.com": {OPEN: {"pull", "push", "delete"}, SECRET: {"pull", "push", "delete"}},
+"""What each method of each route takes. A route of the door that is not here fails the suite."""
+PATHS = {
+    "BASE": "/v2/",
+    "CATALOG": "/v2/_catalog",
+    "TOKEN": "/token",
+    "MANIFEST": "/v2/{name}/manifests/{tag}",
+    "BLOB": "/v2/{name}/blobs/{missing}",
+    "TAGS": "/v2/{name}/tags/list",
+    "REFERRERS": "/v2/{name}/referrers/{missing}",
+    "START": "/v2/{name}/blobs/uploads/",
+    "SESSION": "/v2/{name}/blobs/uploads/x?digest={missing}",
 }
 
 
-def test_the_matrix_covers_every_route_and_method() -> None:
-    wanted = {
-        (id(route), method) for route in (BLOB, MANIFEST, REFERRERS, SESSION, START, TAGS) for method in route.methods
+class Principal(NamedTuple):
+    """Somebody at the door: what it may do in the open and in the secret bucket, and whether its login is good."""
+
+    login: Login | None
+    in_open: frozenset[str]
+    in_secret: frozenset[str]
+    is_out: bool = False
+
+
+def principals(hub: TestHub) -> dict[str, Principal]:
+    """Everybody; the robots belong to the secret bucket, and two of them and a person are still to be shut out."""
+
+    def robot(name: str, *rights: str, end: int = 0) -> Login:
+        made = hub.call("CreateBucketRobot", BucketName=SECRET, RobotName=name, Permission=list(rights), ExpireTime=end)
+        return made["LoginName"], made["Secret"]
+
+    pull, nothing = frozenset({"pull"}), frozenset[str]()
+    every = frozenset({"pull", "push", "delete"})
+    soon = int(hub.hub.clock()) + 10
+    return {
+        "anonymous": Principal(None, pull, nothing),
+        "another account": Principal(("stranger@example.com", PERSON), pull, nothing),
+        "reader": Principal(("reader@example.com", PERSON), pull, pull),
+        "writer": Principal(("writer@example.com", PERSON), pull | {"push"}, pull | {"push"}),
+        "remover": Principal(("remover@example.com", PERSON), pull | {"delete"}, frozenset({"delete"})),
+        "admin who reads nothing": Principal(("keeper@example.com", PERSON), pull, nothing),
+        "main user": Principal(hub.main, every, every),
+        "disabled user": Principal(hub.user("former@example.com", *every), every, every, is_out=True),
+        "robot that pulls": Principal(robot("a", "Pull"), pull, pull),
+        "robot that pushes": Principal(robot("b", "Push"), pull, frozenset({"push"})),
+        "robot that deletes": Principal(robot("c", "Delete"), pull, frozenset({"delete"})),
+        "robot with all": Principal(robot("d", "Pull", "Push", "Delete"), pull, every),
+        "expired robot": Principal(robot("e", "Pull", "Push", "Delete", end=soon), nothing, nothing, is_out=True),
+        "disabled robot": Principal(robot("f", "Pull", "Push", "Delete"), pull, nothing, is_out=True),
+        "deleted robot": Principal(robot("g", "Pull", "Push", "Delete"), pull, nothing, is_out=True),
     }
-    extra = {(id(REFERRERS), "HEAD"), (id(TAGS), "HEAD")}
-    covered = {
-        (id(match(f"/v2/a/b/{path.partition('?')[0]}")[0]), method)
-        for routes in ROUTES.values()
-        for method, path in routes
-    }
-    assert covered | extra == wanted
+
+
+def shut_out(hub: TestHub) -> None:
+    from entrepot.ops import people
+
+    later = hub.hub.clock() + 20
+    hub.hub.clock = lambda: later
+    hub.run(people.set_active(hub.hub, "former@example.com", active=False))
+    hub.call("UpdateBucketRobot", BucketName=SECRET, RobotName="f", Status="Inactive")
+    hub.call("DeleteBucketRobot", BucketName=SECRET, RobotName="g")
+
+
+def test_every_route_of_the_door_has_a_rule() -> None:
+    routes = {name: value for name, value in vars(door).items() if isinstance(value, Route)}
+    assert set(RULES) == {(name, method) for name, route in routes.items() for method in route.methods}
+    for name, route in routes.items():
+        path = PATHS[name].format(name="a/b", tag="v1", missing=digest(b"missing")).partition("?")[0]
+        assert match(path)[0] is route, path
 
 
 @pytest.mark.parametrize("bearer", [False, True])
-def test_matrix(world: TestHub, bearer: bool) -> None:
-    for caller, rights in CALLERS.items():
-        password = world.password if caller == world.email else "battery staple"
-        basic = (caller, password) if caller else None
-        for bucket in (OPEN, SECRET):
-            name = f"{bucket}/app"
-            login = world.token(basic, f"repository:{name}:pull,push,delete") if bearer else basic
-            for right, routes in ROUTES.items():
-                for method, path in routes:
-                    place = f"/v2/{name}/{path.replace('{d}', digest(b'missing'))}"
-                    reply = world.request(method, place, headers={"content-type": OCI_MANIFEST}, login=login)
-                    if right in rights[bucket]:
-                        assert reply.status not in {401, 403}, (caller, bucket, method, path, reply.body)
-                        assert method == "HEAD" or reply.status != 404 or reply.code != "NAME_UNKNOWN"
-                    elif caller is None:
-                        assert reply.status == 401, (caller, bucket, method, path)
-                        assert 'realm="http://hub.test/token"' in reply.headers["www-authenticate"]
-                    else:
-                        assert reply.status in {403, 404}, (caller, bucket, method, path, reply.status)
-                        assert method == "HEAD" or reply.code in {"DENIED", "NAME_UNKNOWN"}
+@pytest.mark.parametrize("bucket", [OPEN, SECRET])
+def test_matrix_in_a_repository(world: TestHub, bucket: str, bearer: bool) -> None:
+    name = f"{bucket}/app"
+    everybody = principals(world)
+    scope = f"repository:{name}:pull,push,delete"
+    tokens = {who: world.token(one.login, scope) for who, one in everybody.items()} if bearer else {}
+    shut_out(world)
+    for who, one in everybody.items():
+        allowed = one.in_open if bucket == OPEN else one.in_secret
+        if not bearer and one.is_out:
+            allowed = frozenset()
+        for (route, method), right in RULES.items():
+            if not door_route(route).in_repository:
+                continue
+            path = PATHS[route].format(name=name, tag="v1" if right == "pull" else "v9", missing=digest(b"missing"))
+            reply = world.request(
+                method, path, headers={"content-type": OCI_MANIFEST}, login=tokens[who] if bearer else one.login
+            )
+            told = (who, bucket, method, path, reply.status, reply.body)
+            if right in allowed:
+                assert reply.status not in {401, 403}, told
+                assert method == "HEAD" or reply.status != 404 or reply.code != "NAME_UNKNOWN", told
+            elif one.login is None or (one.is_out and (not bearer or not allowed)):
+                assert reply.status == 401, told
+                assert 'realm="http://hub.test/token"' in reply.headers["www-authenticate"]
+            else:
+                assert reply.status in {403, 404}, told
+                assert method == "HEAD" or reply.code in {"DENIED", "NAME_UNKNOWN"}, told
+
+
+def door_route(name: str) -> Route:
+    route = getattr(door, name)
+    assert isinstance(route, Route)
+    return route
+
+
+def test_matrix_outside_a_repository(world: TestHub) -> None:
+    """The base path, the catalog, the token endpoint; and the management API, where no registry login helps."""
+    everybody = principals(world)
+    tokens = {who: world.token(one.login, "registry:catalog:*") for who, one in everybody.items()}
+    shut_out(world)
+    for who, one in everybody.items():
+        is_in = one.login is not None and not one.is_out
+        # A person's token lives on for minutes; a robot's ends with it.
+        token_is_good = not one.is_out or who == "disabled user"
+        for (route, method), rule in RULES.items():
+            if door_route(route).in_repository:
+                continue
+            by_basic = world.request(
+                method, PATHS[route], login=one.login, body=form_of(one) if rule == "token" else b""
+            )
+            by_token = world.request(method, PATHS[route], login=tokens[who])
+            told = (who, route, method, by_basic.status, by_token.status)
+            if rule == "token":
+                wanted = {"GET": is_in or one.login is None, "POST": is_in}[method]
+                assert by_basic.status == (200 if wanted else 401), told
+                assert by_token.status in {400, 401}, told
+            else:
+                assert by_basic.status == (200 if is_in else 401), told
+                knows = token_is_good and (rule == "login" or one.login is not None)
+                assert by_token.status == (200 if knows else 401), told
+        for login in (one.login, tokens[who]):
+            assert world.request("POST", "/?Action=GetRegion", login=login).json["RetCode"] in {170, 174}, who
+        if one.login is not None:
+            assert world.call_as(one.login, "GetRegion")["RetCode"] == 172, who
+
+
+def form_of(one: Principal) -> bytes:
+    name, secret = one.login or ("nobody@example.com", "nothing")
+    return urlencode({"grant_type": "password", "username": name, "password": secret}).encode()
 
 
 def test_somebody_elses_private_bucket_looks_like_a_missing_one(world: TestHub) -> None:
@@ -299,7 +407,8 @@ def test_a_flood_of_logins_waits_in_a_short_queue(world: TestHub) -> None:
     from entrepot.ops import people
 
     async def flood() -> list[int]:
-        asked = [world.ask("GET", "/v2/", login=(world.email, "wrong password")) for _ in range(people.WAITING + 5)]
+        names = [f"nobody-{place}@example.com" for place in range(people.WAITING + 5)]
+        asked = [world.ask("GET", "/v2/", login=(name, "wrong password")) for name in names]
         return [reply.status for reply in await asyncio.gather(*asked)]
 
     original = world.hub.vault.check_password

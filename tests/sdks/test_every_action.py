@@ -79,6 +79,13 @@ def _buckets(story: Story, shop: Shop) -> None:
     grants = story.call("ListBucketGrants", BucketName="story-one")["GrantSet"]
     assert [(one["GranteeID"], one["Permission"]) for one in grants] == [(grantee, "Write")]
     story.call("RevokeBucketGrant", BucketName="story-one", GranteeID=grantee)
+    ci = {"BucketName": "story-one", "RobotName": "ci"}
+    made = story.call("CreateBucketRobot", **ci, Permission=["Pull", "Push"])
+    assert (made["LoginName"], len(made["Secret"])) == ("robot$story-one+ci", 48)
+    story.call("UpdateBucketRobot", **ci, Status="Inactive", Permission=["Pull"], ExpireTime=4_000_000_000)
+    [kept] = story.call("ListBucketRobots", BucketName="story-one")["RobotSet"]
+    assert (kept["Permission"], kept["Status"], kept["ExpireTime"]) == (["Pull"], "Inactive", 4_000_000_000)
+    story.call("DeleteBucketRobot", **ci)
     story.call("SetBucketNetworkPolicy", BucketName="story-one", IsOutSide=False, Network=["127.0.0.0/8", "::1"])
     assert story.call("GetBucketNetworkPolicy", BucketName="story-one")["IsOutSide"] == "false"
     quotas = story.call("ListQuotas", BucketName="story-one", ImageName="app")["QuotaSet"]

@@ -4,6 +4,7 @@ Order of checks: Action, signature there, token, key, signature right, project, 
 are never logged: they hold secrets.
 """
 
+import asyncio
 import json
 import uuid
 from collections.abc import Awaitable, Callable
@@ -24,6 +25,7 @@ from entrepot.actions import (
     policies,
     repos,
     retention,
+    robots,
     trash,
 )
 from entrepot.actions.params import Params, read
@@ -52,6 +54,7 @@ HANDLERS_OF = (
     policies,
     repos,
     retention,
+    robots,
     trash,
 )
 """Modules whose handlers file themselves when they are imported."""
@@ -73,13 +76,11 @@ class ActionsDoor:
         try:
             if scope["method"] not in {"GET", "POST"}:
                 raise HubError(Kind.UNSUPPORTED, "call with GET or POST")
-            body = await self._body(receive) if _has_body(scope) else b""
+            body = await self._body_in_time(receive) if _has_body(scope) else b""
             params = read(scope["query_string"], body)
             code, message, answer = 0, "", await self._answer(scope, params, warnings)
         except HubError as fault:
             code, message, answer = fault.kind.row.ret_code, fault.message, Response()
-        except _Gone:
-            return
         except Exception:
             log.exception("action failed", action=params.action[:60], request_id=request_id)
             hidden = HubError(Kind.INTERNAL, f"report request {request_id} to the operator")
@@ -88,6 +89,14 @@ class ActionsDoor:
         head = {"RetCode": code, "Action": f"{params.action[:100]}Response", "Message": message}
         await _send(send, _joined(head, answer), request_id, warnings)
 
+    async def _body_in_time(self, receive: Receive) -> bytes:
+        idle = self._hub.settings.idle_seconds
+        try:
+            async with asyncio.timeout(idle):
+                return await self._body(receive)
+        except TimeoutError as fault:
+            raise HubError(Kind.TOO_SLOW, f"{idle} seconds; send it again") from fault
+
     async def _body(self, receive: Receive) -> bytes:
         limit = self._hub.settings.action_bytes
         gathered = bytearray()
@@ -95,7 +104,7 @@ class ActionsDoor:
         while more:
             message = await receive()
             if message["type"] != "http.request":
-                raise _Gone
+                raise HubError(Kind.BAD_REQUEST, "the body broke off")
             gathered += message.get("body", b"")
             more = message.get("more_body", False)
             if len(gathered) > limit:
@@ -171,10 +180,6 @@ def _has_body(scope: dict[str, Any]) -> bool:
 
 def _agent(scope: dict[str, Any]) -> str:
     return next((value[:100].decode("latin-1") for name, value in scope["headers"] if name == b"user-agent"), "")
-
-
-class _Gone(Exception):
-    """The client left in the middle of its request."""
 
 
 def _joined(head: dict[str, Any], answer: Response) -> bytes:

@@ -56,11 +56,11 @@ def check_complete() -> None:
 _TARGETS = (
     "bucket_name", "repo_name", "image_name", "tag_name", "tag", "user_name", "new_user_name", "access_key_id",
     "project_id", "policy_name", "policy_urn", "policy_urns", "role_name", "role_urn", "role_session_name",
-    "grantee_id", "deletion_id",
+    "grantee_id", "deletion_id", "robot_name",
 )  # fmt: skip
 _DETAILS = (
     "right", "permission", "scope", "status", "is_shared", "is_out_side", "network", "api_network_mask",
-    "login_network_mask", "preset", "except_tag",
+    "login_network_mask", "preset", "except_tag", "expire_time",
 )  # fmt: skip
 
 
@@ -70,8 +70,12 @@ def _target(request: Request) -> str:
     for info in msgspec.structs.fields(type(request)):
         value = getattr(request, info.name)
         if info.name in _DETAILS and (info.required or value != info.default):
-            told.append(f"{info.encode_name}={getattr(value, 'value', value)}")
+            told.append(f"{info.encode_name}={_plain(value)}")
     return " ".join(told)
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(one) for one in value] if isinstance(value, list) else getattr(value, "value", value)
 
 
 async def run(call: Call, request: Request) -> Response:

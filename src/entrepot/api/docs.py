@@ -4,39 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from entrepot.api import (
-    accounts,
-    audit,
-    buckets,
-    damage,
-    history,
-    iam,
-    images,
-    own,
-    policies,
-    repos,
-    retention,
-    trash,
-)
-from entrepot.api.declare import ACTIONS, Action, Field, Model, Request, fields
+from entrepot.api.declare import Action, Field, Model, Request, fields
 from entrepot.api.doc_words import WORDS, Words
+from entrepot.api.everything import ACTIONS
 from entrepot.api.samples import samples
-
-DECLARED_IN = (
-    accounts,
-    audit,
-    buckets,
-    damage,
-    history,
-    iam,
-    images,
-    own,
-    policies,
-    repos,
-    retention,
-    trash,
-)
-"""Modules whose declarations file themselves when they are imported."""
 
 
 def pages() -> dict[str, str]:

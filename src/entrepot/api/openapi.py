@@ -98,17 +98,21 @@ def _parameter(hint: Any) -> dict[str, Any]:
     if get_origin(bare) is list:
         inner, inner_meta = unwrap(get_args(bare)[0])
         meta = meta or inner_meta
-        schema = {"type": "array", "items": {"type": TYPES[inner]}}
-    elif isinstance(bare, type) and issubclass(bare, enum.Enum):
-        schema = {"type": "string", "enum": [one.value for one in bare]}
+        schema = {"type": "array", "items": _scalar(inner)}
     else:
-        schema = {"type": TYPES[bare]}
+        schema = _scalar(bare)
     if meta is not None:
         schema |= {"description": meta.description, "examples": meta.examples or []}
         for key, name in (("ge", "minimum"), ("le", "maximum"), ("max_length", "maxLength")):
             if getattr(meta, key) is not None:
                 schema[name] = getattr(meta, key)
     return schema
+
+
+def _scalar(bare: Any) -> dict[str, Any]:
+    if isinstance(bare, type) and issubclass(bare, enum.Enum):
+        return {"type": "string", "enum": [one.value for one in bare]}
+    return {"type": TYPES[bare]}
 
 
 def _response(action: Action, schemas: dict[str, Any]) -> dict[str, Any]:

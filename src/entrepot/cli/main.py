@@ -5,7 +5,7 @@ import sys
 import click
 
 from entrepot import __version__
-from entrepot.cli import bench, completion, people, quota, remote, retention, server, upkeep
+from entrepot.cli import bench, completion, people, quota, remote, retention, robots, server, upkeep
 from entrepot.errors import HubError
 
 
@@ -34,6 +34,7 @@ for command in (
     completion.completion,
 ):
     entrepot.add_command(command)
+people.bucket.add_command(robots.robot)
 
 
 def main() -> None:

@@ -47,8 +47,7 @@ class Actions(click.Group):
 
 
 def _declared() -> dict[str, Any]:
-    from entrepot.api import accounts, audit, buckets, history, iam, images, own, policies, repos, retention  # noqa: F401 - declarations file themselves
-    from entrepot.api.declare import ACTIONS
+    from entrepot.api.everything import ACTIONS
 
     return ACTIONS
 

@@ -4,9 +4,11 @@ Rules: OCI image-spec manifest.md and image-index.md, Docker schema 2; CVE-2021-
 be read as both is refused).
 """
 
-from typing import Any
+import json
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
@@ -30,7 +32,7 @@ class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
 
     media_type: str
     digest: str
-    size: int
+    size: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     urls: list[str] | None = None
     artifact_type: str | None = None
     annotations: dict[str, str] | None = None
@@ -71,6 +73,13 @@ class Manifest(msgspec.Struct, frozen=True):
 _decoder = msgspec.json.Decoder(_Document)
 
 
+def _spelled(struct: type[msgspec.Struct]) -> dict[str, str]:
+    return {name.lower(): name for name in struct.__struct_encode_fields__}
+
+
+_OF_DOCUMENT, _OF_DESCRIPTOR = _spelled(_Document), _spelled(Descriptor)
+
+
 def parse(content: bytes, content_type: str) -> Manifest:
     """Read a pushed document; ``content_type`` is the request's, parameters included. Raises MANIFEST_INVALID."""
     media_type = content_type.partition(";")[0].strip().lower()
@@ -92,8 +101,6 @@ def parse(content: bytes, content_type: str) -> Manifest:
     if len(everything) > DESCRIPTORS:
         raise HubError(Kind.MANIFEST_INVALID, f"more than {DESCRIPTORS} descriptors")
     for descriptor in everything:
-        if descriptor.size < 0:
-            raise HubError(Kind.MANIFEST_INVALID, f"negative size of {descriptor.digest[:160]!r}")
         digests.parse(descriptor.digest)
     return Manifest(
         media_type=media_type,
@@ -107,9 +114,35 @@ def parse(content: bytes, content_type: str) -> Manifest:
 
 def _decode(content: bytes) -> _Document:
     try:
-        return _decoder.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+        document = _decoder.decode(content)
+        # Again with every name: the decoder skips what it does not know, and takes the last of two that are the same.
+        _check_names(json.loads(content.decode(), object_pairs_hook=_members, parse_int=str, parse_float=str))
+    except (msgspec.DecodeError, ValueError, RecursionError) as fault:
         raise HubError(Kind.MANIFEST_INVALID, str(fault)[:200]) from fault
+    return document
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise HubError(Kind.MANIFEST_INVALID, "an object names a member twice; clients differ in which of them counts")
+    return members
+
+
+def _check_names(document: dict[str, Any]) -> None:
+    """Refuse other spellings of what is read here: clients that do not look at case would read another document."""
+    _check_spelling(document, _OF_DOCUMENT)
+    listed = [document.get("config"), document.get("subject"), *(document.get("layers") or ())]
+    for descriptor in [*listed, *(document.get("manifests") or ())]:
+        if descriptor is not None:
+            _check_spelling(descriptor, _OF_DESCRIPTOR)
+
+
+def _check_spelling(members: dict[str, Any], known: dict[str, str]) -> None:
+    for name in members:
+        meant = known.get(name.lower(), name)
+        if meant != name:
+            raise HubError(Kind.MANIFEST_INVALID, f"{name[:40]!r}; write {meant!r}")
 
 
 def _check_shape(document: _Document, *, is_index: bool) -> None:

@@ -1,4 +1,4 @@
-"""Names of buckets, images and tags: the grammars, and nothing else.
+"""Names of buckets, images, tags and robots: the grammars, and nothing else.
 
 A repository name on the registry wire is ``<bucket>/<image>``; the image part may hold more slashes.
 """
@@ -80,3 +80,39 @@ def policy(name: str) -> str:
     if not _POLICY.fullmatch(name):
         raise HubError(Kind.BAD_PARAM, f"the name {name[:60]!r}; 1 to 64 of letters, digits and _ . @ -")
     return name
+
+
+_ROBOT = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+ROBOT_LENGTH = 64
+"""Longest name of a robot inside its bucket."""
+
+
+class RobotName(NamedTuple):
+    """A robot: its bucket, and its name in there."""
+
+    bucket: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"robot${self.bucket}+{self.name}"
+
+
+def robot(name: str) -> str:
+    """A name for a robot inside its bucket; raises BAD_PARAM."""
+    if len(name) > ROBOT_LENGTH or not _ROBOT.fullmatch(name):
+        raise HubError(
+            Kind.BAD_PARAM,
+            f"RobotName: {name[:80]!r}; 1 to {ROBOT_LENGTH} of lower-case letters, digits, single . _ - between them",
+        )
+    return name
+
+
+def robot_login(login: str) -> RobotName | None:
+    """The robot that a login name means, ``robot$<bucket>+<name>``; None for a name that is none of a robot.
+
+    ``robot+<bucket>+<name>`` is the same one: where a shell or a CI system would take ``$`` for a variable.
+    """
+    mark, bucket, name = login[:6], *login[6:].partition("+")[::2]
+    if mark not in {"robot$", "robot+"} or len(login) > NAME_LENGTH + ROBOT_LENGTH:
+        return None
+    return RobotName(bucket, name) if _BUCKET.fullmatch(bucket) and _ROBOT.fullmatch(name) else None

@@ -15,8 +15,8 @@ from joserfc.jwk import OctKey
 
 from entrepot.errors import HubError, Kind
 from entrepot.model import names
-from entrepot.ops import people, permits
-from entrepot.ops.context import NOBODY, Ctx, Hub, Who
+from entrepot.ops import people, permits, robots
+from entrepot.ops.context import NOBODY, Ctx, Hub, Robot, Who
 from entrepot.store.db import Rows
 from entrepot.store.sql import buckets as sql
 from entrepot.store.sql import people as people_sql
@@ -34,7 +34,10 @@ _REMEMBERED = 4096
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One repository of a token: what was asked, what was granted, and which bucket the name meant."""
+    """One repository of a token: what was asked, what was granted, and which bucket the name meant.
+
+    A pull that a bucket allows everybody is not in ``granted``: its row says each time whether it still does.
+    """
 
     asked: frozenset[str]
     granted: frozenset[str]
@@ -46,7 +49,7 @@ class Pass:
     """A caller at the registry door, and what it may do in the repositories it asked for.
 
     ``is_login``: logged in by itself (Basic), with scopes made for this request. ``wide``: the rights it has in its
-    whole account, for lists and mounts that look beyond one repository.
+    whole account (a robot: in its bucket), for lists and mounts that look beyond one repository.
     """
 
     who: Who = NOBODY
@@ -55,6 +58,13 @@ class Pass:
     expires: int = 0
     is_login: bool = False
     wide: frozenset[str] = frozenset()
+
+    @property
+    def home(self) -> tuple[int, int]:
+        """(account, bucket) whose images it may all pull; 0 for none."""
+        if "pull" not in self.wide:
+            return 0, 0
+        return (self.who.account_id, 0) if self.who.robot is None else (0, self.who.robot.bucket_id)
 
 
 ANONYMOUS = Pass()
@@ -65,7 +75,15 @@ def allows(holder: Pass, repository: str, action: str, place: Place) -> bool:
     if action == "pull" and place.is_public:
         return True
     scope = holder.scopes.get(repository)
-    return scope is not None and action in scope.granted and scope.bucket_id == place.id
+    if scope is None or action not in scope.granted or scope.bucket_id != place.id:
+        return False
+    return not _has_ended(holder, place)
+
+
+def _has_ended(holder: Pass, place: Place) -> bool:
+    """Whether the pass is of a robot of this bucket that was changed, disabled or deleted since."""
+    robot = holder.who.robot
+    return robot is not None and robot.bucket_id == place.id and not robot.is_listed(place.robots)
 
 
 def require(ctx: Ctx, holder: Pass, repository: str, action: str, place: Place | None) -> None:
@@ -90,7 +108,7 @@ async def may_mount_from(ctx: Ctx, holder: Pass, repository: str, place: Place) 
         return True
     if holder.is_login:
         return allows(await ctx.hub.db.read(log_in, holder.who, repository), repository, "pull", place)
-    return place.account_id == holder.who.account_id and "pull" in holder.wide
+    return holder.who.is_home(place.id, place.account_id) and "pull" in holder.wide
 
 
 def _refusal(holder: Pass, repository: str, action: str, place: Place | None) -> HubError:
@@ -99,12 +117,14 @@ def _refusal(holder: Pass, repository: str, action: str, place: Place | None) ->
     Else DENIED to those who may know the bucket, and the same NAME_UNKNOWN for a missing bucket and for somebody
     else's private one.
     """
+    if place is not None and _has_ended(holder, place):
+        return robots.ended(holder.who)
     scope = holder.scopes.get(repository)
     definite = not holder.who.is_anonymous and (holder.is_login or (scope is not None and action in scope.asked))
     if not definite:
         return HubError(Kind.UNAUTHORIZED, f"{action} on {repository}")
     knows = place is not None and (
-        place.is_public or holder.who.account_id == place.account_id or (scope is not None and bool(scope.granted))
+        place.is_public or holder.who.is_home(place.id, place.account_id) or (scope is not None and bool(scope.granted))
     )
     if knows:
         return HubError(Kind.DENIED, f"the right {action!r} on {repository} is needed; ask the bucket's owner")
@@ -147,6 +167,9 @@ async def issue(ctx: Ctx, scopes: list[tuple[str, str, frozenset[str]]]) -> tupl
     hub = ctx.hub
     access = await hub.db.read(_grant, ctx.who, scopes)
     life = hub.settings.token_seconds
+    robot = ctx.who.robot
+    if robot is not None and robot.expires_at:
+        life = min(life, robot.expires_at - ctx.now)
     claims = {
         "iss": SERVICE,
         "aud": SERVICE,
@@ -159,6 +182,7 @@ async def issue(ctx: Ctx, scopes: list[tuple[str, str, frozenset[str]]]) -> tupl
         "acc": ctx.who.account_id,
         "email": ctx.who.email,
         "wide": sorted(_wide(ctx.who)),
+        **({"robot": list(robot)} if robot is not None else {}),
     }
     return _sign(hub, "registry", claims), life
 
@@ -181,13 +205,21 @@ def _grant(rows: Rows, who: Who, scopes: list[tuple[str, str, frozenset[str]]]) 
             for one in ACTIONS
             if one in wanted and bucket and permits.on_bucket(rows, who, one, bucket, repository.image)
         ]
+        # What only its being public allows ends when it is private again, whatever a token says.
+        is_open = bool(
+            bucket
+            and "pull" in granted
+            and not permits.on_bucket(rows, who, "pull", bucket._replace(is_public=0), repository.image)
+        )
         access.append(
             {
                 "type": "repository",
                 "name": name,
                 "actions": granted,
+                "open": is_open,
                 "asked": sorted(wanted),
-                "bucket": bucket.id if bucket else 0,
+                # A token can be read by its holder: of a bucket that grants nothing it must not tell that it is there.
+                "bucket": bucket.id if bucket and granted else 0,
             }
         )
     return access
@@ -196,7 +228,9 @@ def _grant(rows: Rows, who: Who, scopes: list[tuple[str, str, frozenset[str]]]) 
 def scopes_of(access: list[dict[str, Any]]) -> dict[str, Scope]:
     """The repositories of a token by name."""
     return {
-        one["name"]: Scope(frozenset(one["asked"]), frozenset(one["actions"]), one["bucket"])
+        one["name"]: Scope(
+            frozenset(one["asked"]), frozenset(one["actions"]) - ({"pull"} if one["open"] else set()), one["bucket"]
+        )
         for one in access
         if one["type"] == "repository"
     }
@@ -209,9 +243,13 @@ def verify(hub: Hub, token: str) -> Pass:
     if remembered is not None and 0 < remembered.expires - hub.clock() <= hub.settings.token_seconds + LEEWAY:
         return remembered
     claims = _read(hub, "registry", token)
-    who = Who(int(claims["sub"]), claims["acc"], claims["email"])
-    catalog = any(one["type"] == "registry" for one in claims["access"])
-    found = Pass(who, scopes_of(claims["access"]), catalog, claims["exp"], wide=frozenset(claims["wide"]))
+    try:
+        robot = Robot(*claims["robot"]) if "robot" in claims else None
+        who = Who(int(claims["sub"]), claims["acc"], claims["email"], robot=robot)
+        catalog = any(one["type"] == "registry" for one in claims["access"])
+        found = Pass(who, scopes_of(claims["access"]), catalog, claims["exp"], wide=frozenset(claims["wide"]))
+    except (KeyError, TypeError, ValueError) as fault:  # signed by another version of the hub
+        raise _not_good() from fault
     if len(hub.passes) >= _REMEMBERED:
         hub.passes.pop(next(iter(hub.passes)))
     # A token says the same thing as long as it lives; the rows it is held against are read each time.
@@ -262,6 +300,10 @@ async def _binding(hub: Hub, login: str) -> str:
     return hmac.digest(hub.vault.derive("refresh-binding"), basis.encode(), "sha256").hex()
 
 
+def _not_good() -> HubError:
+    return HubError(Kind.UNAUTHORIZED, "the token is not good or has expired; log in again")
+
+
 def _sign(hub: Hub, purpose: str, claims: dict[str, Any]) -> str:
     key = OctKey.import_key(hub.vault.derive(f"token-{purpose}"))
     return jwt.encode({"alg": "HS256", "typ": "JWT", "kid": purpose}, claims, key, algorithms=["HS256"])
@@ -269,9 +311,8 @@ def _sign(hub: Hub, purpose: str, claims: dict[str, Any]) -> str:
 
 def _read(hub: Hub, purpose: str, token: str) -> dict[str, Any]:
     """Check everything that makes a token ours: length, form, key id, algorithm, signature, issuer, audience, times."""
-    refusal = HubError(Kind.UNAUTHORIZED, "the token is not good or has expired; log in again")
     if len(token) > TOKEN_LENGTH or token.count(".") != 2:
-        raise refusal
+        raise _not_good()
     key = OctKey.import_key(hub.vault.derive(f"token-{purpose}"))
     try:
         decoded = jwt.decode(token, key, algorithms=["HS256"])
@@ -287,7 +328,7 @@ def _read(hub: Hub, purpose: str, token: str) -> dict[str, Any]:
         )
         registry.validate(decoded.claims)
     except (JoseError, ValueError, TypeError, RecursionError) as fault:
-        raise refusal from fault
+        raise _not_good() from fault
     if decoded.header.get("kid") != purpose or now >= int(decoded.claims["exp"]):
-        raise refusal
+        raise _not_good()
     return decoded.claims

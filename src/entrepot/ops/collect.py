@@ -64,7 +64,9 @@ def _review_manifests(rows: Rows, hub: Hub, now: int, report: Report) -> int:
         else:
             is_kept = bool(one.is_kept)
         if one.image_id is not None and not is_kept:
-            manifests_sql.delete(rows, one.image_id, one.id, now, hub.settings.grace_seconds, "")
+            # Not before the next second: a child that is due in this batch too was judged while its parent was there,
+            # and `reviewed` forgets what it finds due.
+            manifests_sql.delete(rows, one.image_id, one.id, now, max(1, hub.settings.grace_seconds), "")
             report.manifests += 1
             retention.follow(rows, one.image_id, one.digest, now, hub.settings.untagged_after, "collection")
         sql.reviewed(rows, one.id, now)

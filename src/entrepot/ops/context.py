@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from entrepot.config import Settings
 from entrepot.model.policy import Attached, Statement
@@ -16,12 +16,26 @@ RIGHTS = ("pull", "push", "delete", "admin")
 """What a user may do inside its own account. None implies another; ``delete`` is its own right."""
 
 
+class Robot(NamedTuple):
+    """A robot, as its tokens tell it; ``expires_at`` 0: never."""
+
+    id: int
+    generation: int
+    bucket_id: int
+    expires_at: int
+
+    def is_listed(self, robots: str) -> bool:
+        """Whether it is among the active robots of its bucket, unchanged since (sql.robots)."""
+        return f"{self.id}.{self.generation}" in robots.split()
+
+
 @dataclass(frozen=True, slots=True)
 class Who:
-    """The caller: a person of an account, or nobody (``person_id`` 0).
+    """The caller: a person of an account, a robot of one bucket, or nobody (``person_id`` 0).
 
     ``rights`` hold in the whole account, ``policies`` add to them and take from them (ops.permits decides). With a
     temporary key the person acts in a ``role``, whose policies are all it has, inside the ``boundary`` it asked for.
+    A ``robot`` has its rights in its bucket alone; ``account_id`` is that of the bucket, ``person_id`` below 0.
     """
 
     person_id: int = 0
@@ -32,11 +46,16 @@ class Who:
     policies: tuple[Attached, ...] = ()
     boundary: tuple[Statement, ...] | None = None
     role: str = ""
+    robot: Robot | None = None
 
     @property
     def is_anonymous(self) -> bool:
         """Nobody logged in."""
         return self.person_id == 0
+
+    def is_home(self, bucket_id: int, account_id: int) -> bool:
+        """Whether a bucket (with the account that has it) is where the caller's rights hold."""
+        return self.account_id == account_id if self.robot is None else self.robot.bucket_id == bucket_id
 
 
 NOBODY = Who()
@@ -72,6 +91,8 @@ class Hub:
     """Password checks that run or wait."""
     verified: dict[bytes, None] = field(default_factory=dict)
     """Keyed hashes of (password hash, password) pairs that were found right; the row's hash is part of the key."""
+    guesses: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    """(login name, address) -> how many wrong secrets may still come, and when that was (guesses.wrong)."""
     meters: dict[str, Any] = field(default_factory=dict)
     """How much of its rate each key has used in this process (rates.take)."""
 

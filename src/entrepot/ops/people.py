@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from entrepot.errors import HubError, Kind
 from entrepot.model import networks, policy
 from entrepot.model.policy import Attached
+from entrepot.ops import guesses
 from entrepot.ops.context import RIGHTS, Hub, Who
 from entrepot.store.db import Rows
 from entrepot.store.sql import people as sql
@@ -204,27 +205,30 @@ async def delete_key(hub: Hub, public_key: str) -> None:
         raise HubError(Kind.KEY_UNKNOWN, public_key)
 
 
-async def login(hub: Hub, name: str, secret: str, address: str) -> Who:
-    """The person behind a registry login; raises UNAUTHORIZED without telling what was wrong.
+async def login(hub: Hub, name: str, secret: str, address: str, hint: str = "") -> Who:
+    """The person behind a registry login; raises UNAUTHORIZED without telling what was wrong, with a ``hint`` if any.
 
     ``name`` is an e-mail (with the console or the registry password) or a public key (with its private key). Raises
-    IP_REJECTED, to those who know the secret, where the account's networks do not hold the address.
+    THROTTLED after many wrong ones, and IP_REJECTED, to those who know the secret, where the account's networks do not
+    hold the address.
     """
     if len(name) > 256 or len(secret) > 1024:
         raise HubError(Kind.UNAUTHORIZED, "name or password is wrong")
-    person = await _by_password(hub, name, secret) if "@" in name else await _by_key(hub, name, secret)
+    person = await (_by_password(hub, name, secret, address) if "@" in name else _by_key(hub, name, secret))
     if person is None or not person.is_active:
-        raise HubError(Kind.UNAUTHORIZED, "name or password is wrong")
+        raise guesses.wrong(hub, name, address, hint)
     check_login_network(person, name, address)
     return await hub.db.read(who, person)
 
 
-async def _by_password(hub: Hub, email: str, password: str) -> sql.Person | None:
+async def _by_password(hub: Hub, email: str, password: str, address: str) -> sql.Person | None:
     person = await hub.db.read(sql.by_email, email)
 
-    hashes = [person.password_hash, person.registry_password_hash] if person and person.may_log_in else [None]
+    # As many checks for nobody as for somebody: the time must not tell which names there are.
+    hashes = [person.password_hash, person.registry_password_hash] if person and person.may_log_in else [None, None]
     if any(hashed and _pair(hub, hashed, password) in hub.verified for hashed in hashes):
         return person
+    guesses.check(hub, email, address)
     if hub.checking >= WAITING:
         raise HubError(Kind.THROTTLED, "many are logging in")
     hub.checking += 1

@@ -45,11 +45,13 @@ def may(who: Who, right: str, action: str, target: Target = ACCOUNT) -> bool:
 
 def everywhere(who: Who, right: str) -> bool:
     """Whether the caller has a registry right in its whole account, with no exception anywhere."""
+    return may(who, right, VERBS[right]) and not _has_exceptions(who, right)
+
+
+def _has_exceptions(who: Who, right: str) -> bool:
     action = VERBS[right]
     held = (*who.policies, Attached(who.boundary)) if who.boundary is not None else who.policies
-    return may(who, right, action) and not any(
-        policy.touches(held, name) for name in _SYNONYMS.get(action, frozenset({action}))
-    )
+    return any(policy.touches(held, name) for name in _SYNONYMS.get(action, frozenset({action})))
 
 
 def denied_in_lists(who: Who, action: str) -> bool:
@@ -71,11 +73,18 @@ def on_bucket(rows: Rows, who: Who, right: str, bucket: Bucket, image: str = "")
         return True
     if who.is_anonymous:
         return False
+    if who.robot is not None:
+        return who.is_home(bucket.id, bucket.account_id) and right in who.rights
     if bucket.account_id != who.account_id:
         may_write = grants_sql.find(rows, bucket.id, who.account_id)
         if may_write is None or right not in ({"pull", "push"} if may_write else {"pull"}):
             return False
     return may(who, right, VERBS[right], target_of(who, bucket, image))
+
+
+def on_whole_bucket(rows: Rows, who: Who, right: str, bucket: Bucket) -> bool:
+    """Whether the caller may do it with every image of a bucket; a Deny anywhere counts against it."""
+    return on_bucket(rows, who, right, bucket) and not _has_exceptions(who, right)
 
 
 def readable(ctx: Ctx, rows: Rows, name: str, unknown: Kind) -> Bucket:

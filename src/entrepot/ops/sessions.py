@@ -53,6 +53,13 @@ def _mac(ctx: Ctx, place: Place, head: str) -> str:
     return hmac.digest(ctx.hub.vault.derive("upload-session"), text.encode(), "sha256").hex()[:32]
 
 
+async def check_open(ctx: Ctx) -> None:
+    """Raise THROTTLED for somebody who has as many unfinished uploads as the setting allows."""
+    most = ctx.hub.settings.open_uploads
+    if most and await ctx.hub.db.read(sql.open_uploads, ctx.who.person_id) >= most:
+        raise HubError(Kind.THROTTLED, f"{most} uploads of yours are unfinished; finish or cancel some")
+
+
 async def find(ctx: Ctx, place: Place, session: str) -> Session:
     """A session of this image and this person; raises UPLOAD_UNKNOWN."""
     return await ctx.hub.db.read(look, ctx, place, session)

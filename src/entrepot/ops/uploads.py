@@ -30,7 +30,11 @@ _RUNNING = 1024
 
 
 async def check_room(ctx: Ctx, bucket_id: int, size: int) -> None:
-    """Refuse an upload whose bytes the bucket's quotas leave no room for; raises QUOTA_EXCEEDED."""
+    """Refuse an upload whose bytes the bucket's quotas leave no room for, or one too many of the caller's.
+
+    Raises QUOTA_EXCEEDED, THROTTLED.
+    """
+    await sessions.check_open(ctx)
     left = await ctx.hub.db.read(quotas.room, ctx.hub.settings, bucket_id)
     if left is not None and left < max(size, 1):
         raise quotas.no_room(left)
@@ -56,10 +60,12 @@ async def append(ctx: Ctx, session: Session, start: int | None, body: Body) -> S
 
     ``start`` is where the client thinks it is (None: wherever we are); another place raises RANGE_INVALID and leaves
     the session usable. When the body breaks off, what came is kept and Broken goes on to the caller. Past the quotas
-    of the bucket QUOTA_EXCEEDED ends the session.
+    of the bucket QUOTA_EXCEEDED ends the session. Raises THROTTLED for one unfinished upload too many.
     """
     if start is not None and start != session.received:
         raise HubError(Kind.RANGE_INVALID, f"the next byte is {session.received}, not {start}")
+    if not session.has_row:
+        await sessions.check_open(ctx)
     async with ctx.hub.blobs.writing(session.id) as file:
         session = await _still(ctx, session, is_new=file.size == 0)
         if file.size < session.received:

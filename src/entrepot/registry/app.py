@@ -11,13 +11,13 @@ import structlog
 from entrepot.errors import HubError, Kind
 from entrepot.model import names
 from entrepot.model.names import Repository
-from entrepot.ops import access, audit, people
+from entrepot.ops import access, audit, logins
 from entrepot.ops.access import ANONYMOUS, Pass
 from entrepot.ops.context import NOBODY, Ctx, Hub
 from entrepot.ops.origin import Origin
 from entrepot.registry import blobs, lists, manifests, token, uploads
 from entrepot.registry.token import basic
-from entrepot.registry.wire import Answer, Call, CutShort, Receive, Send, render, warning
+from entrepot.registry.wire import Answer, Call, CutShort, Receive, Send, render, too_slow, warning
 from entrepot.store.blobs import Broken
 
 Handler = Callable[[Call], Awaitable[Answer]]
@@ -118,7 +118,10 @@ class RegistryDoor:
             if call is not None and method in _CHANGES and fault.kind in _REFUSALS:
                 await audit.record_refusal(call.ctx, _CHANGES[method], f"{call.name} {call.reference}".rstrip(), fault)
         except Broken:
-            return  # the client is gone: nobody to answer
+            # Mostly the client is gone and nobody hears this; it may also have sent what is no body.
+            stalled = call is not None and call.stalled
+            broken = HubError(Kind.BAD_REQUEST, "the body broke off")
+            answer = render(too_slow(self._hub.settings.idle_seconds) if stalled else broken, "")
         except Exception:
             reference_id = self._hub.new_id()
             log.exception("request failed", method=method, path=scope["path"], error_id=reference_id)
@@ -140,7 +143,7 @@ async def _authenticate(call: Call, header: bytes) -> Pass:
     if scheme.lower() == "bearer":
         return access.verify(hub, value.strip())
     if scheme.lower() == "basic":
-        who = await people.login(hub, *basic(value), call.ctx.address)
+        who = await logins.login(hub, *basic(value), call.ctx.address)
         return await hub.db.read(access.log_in, who, call.name)
     raise HubError(Kind.UNAUTHORIZED, "use Basic or Bearer")
 

@@ -5,7 +5,7 @@ import msgspec
 from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.model import manifest as manifests
-from entrepot.ops import access
+from entrepot.ops import access, robots
 from entrepot.registry.wire import JSON, Answer, Call, Headers, link
 from entrepot.store.sql import blobs as blobs_sql
 from entrepot.store.sql import buckets as buckets_sql
@@ -23,6 +23,7 @@ async def base(call: Call) -> Answer:
     """GET /v2/: 200 with a login; without one the challenge, so that clients learn where to log in."""
     if call.holder is access.ANONYMOUS:
         raise HubError(Kind.UNAUTHORIZED, "log in with `docker login`, or ask for an anonymous token")
+    await robots.check_listed(call.ctx.hub, call.holder.who)
     return Answer(200, [JSON], b"{}")
 
 
@@ -57,14 +58,16 @@ async def catalog(call: Call) -> Answer:
     holder = call.holder
     if holder.who.is_anonymous or not holder.catalog:
         raise HubError(Kind.UNAUTHORIZED, "registry:catalog:*")
+    await robots.check_listed(call.ctx.hub, holder.who)
     limit, last = _page(call, CATALOG_PAGE)
     bucket, _, image = last.partition("/")
     listed: list[tuple[str, str]] = []
+    account_id, bucket_id = holder.home
     if limit:
         listed = await call.ctx.hub.db.read(
             buckets_sql.catalog,
-            account_id=holder.who.account_id,
-            may_pull="pull" in holder.wide,
+            account_id=account_id,
+            bucket_id=bucket_id,
             after=(bucket, image),
             limit=limit + 1,
         )

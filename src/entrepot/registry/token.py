@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from entrepot.errors import HubError, Kind
-from entrepot.ops import access, audit, people
+from entrepot.ops import access, audit, logins
 from entrepot.ops.context import NOBODY, Who
 from entrepot.registry.wire import JSON, Answer, Call
 
@@ -54,9 +54,9 @@ async def _login(call: Call, login: str, secret: str) -> Who:
     """The person; a line in the audit trail of their account, also when the secret was wrong."""
     hub = call.ctx.hub
     try:
-        who = await people.login(hub, login, secret, call.ctx.address)
+        who = await logins.login(hub, login, secret, call.ctx.address)
     except HubError as fault:
-        if fault.kind is Kind.UNAUTHORIZED and (known := await people.named(hub, login)) is not None:
+        if fault.kind is Kind.UNAUTHORIZED and (known := await logins.named(hub, login)) is not None:
             await audit.record(call.ctx, "Login", login, fault.kind.row.ret_code, known)
         raise
     await audit.record(call.ctx, "Login", login, who=who)
@@ -73,7 +73,7 @@ async def _answer(call: Call, who: Who, scopes: list[str], refresh_for: str) -> 
         "issued_at": datetime.fromtimestamp(call.ctx.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "scope": " ".join(scopes),
     }
-    if refresh_for:
+    if refresh_for and who.robot is None:  # a robot's secret is all there is of it: what ends it must end everything
         reply["refresh_token"] = await access.issue_refresh(call.ctx, refresh_for)
     return Answer(200, [JSON, (b"cache-control", b"no-store")], msgspec.json.encode(reply))
 

@@ -42,7 +42,7 @@ async def _source(call: Call, text: str) -> tuple[int, int | None]:
     """
     holder = call.holder
     if not text:
-        return (holder.who.account_id if "pull" in holder.wide else 0), None
+        return holder.home[0], None
     try:
         repository = names.repository(text)
     except HubError:

@@ -3,6 +3,7 @@
 Plain ASGI, no framework: this is the hot path.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,8 @@ class Call:
     headers: dict[bytes, bytes]
     receive: Receive
     base_url: str
+    stalled: bool = False
+    """Whether the body was given up, because nothing came for too long."""
 
     def query(self) -> dict[str, list[str]]:
         """Query parameters; every value of each, blank ones too."""
@@ -61,10 +64,16 @@ class Call:
         return int(text)
 
     async def body(self) -> AsyncIterator[bytes]:
-        """The body in the pieces it arrives in; Broken when the client leaves before its end."""
+        """The body in the pieces it arrives in; Broken when the client leaves before its end, or falls silent."""
         announced, seen, more = self.length(), 0, True
+        idle = self.ctx.hub.settings.idle_seconds
         while more:
-            message = await self.receive()
+            try:
+                async with asyncio.timeout(idle):
+                    message = await self.receive()
+            except TimeoutError as fault:
+                self.stalled = True
+                raise Broken(0) from fault
             if message["type"] != "http.request":
                 raise Broken(0)
             chunk: bytes = message.get("body", b"")
@@ -76,19 +85,29 @@ class Call:
             raise Broken(0)
 
     async def small_body(self, limit: int, kind: Kind) -> bytes:
-        """The whole body of at most ``limit`` bytes; raises ``kind`` beyond it."""
+        """The whole body of at most ``limit`` bytes; raises ``kind`` beyond it, and TOO_SLOW."""
         if (self.length() or 0) > limit:
             raise HubError(kind, f"at most {limit} bytes")
         gathered = bytearray()
-        async for chunk in self.body():
-            gathered += chunk
-            if len(gathered) > limit:
-                raise HubError(kind, f"at most {limit} bytes")
+        idle = self.ctx.hub.settings.idle_seconds
+        try:
+            async with asyncio.timeout(idle):
+                async for chunk in self.body():
+                    gathered += chunk
+                    if len(gathered) > limit:
+                        raise HubError(kind, f"at most {limit} bytes")
+        except TimeoutError as fault:
+            raise too_slow(idle) from fault
         return bytes(gathered)
 
 
 class CutShort(Exception):
     """An answer cannot be sent to its end; the reason is told elsewhere. The client sees the connection end."""
+
+
+def too_slow(seconds: int) -> HubError:
+    """The refusal of a body that was given up."""
+    return HubError(Kind.TOO_SLOW, f"{seconds} seconds; send it again")
 
 
 @dataclass(slots=True)

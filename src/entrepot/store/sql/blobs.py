@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from entrepot.store.db import Rows
 from entrepot.store.sql import collect
-from entrepot.store.sql.buckets import PLACE, Place
+from entrepot.store.sql.buckets import PLACE, WIDE, Place
 from entrepot.store.sql.damage import OBJECT, Object
 from entrepot.store.sql.usage import Usage, hold, release
 
@@ -30,7 +30,7 @@ def locate_image(rows: Rows, bucket: str, image: str) -> tuple[Place, int | None
         bucket=bucket,
         image=image,
     )
-    return (Place(*row[:5]), row[5]) if row else None
+    return (Place(*row[:WIDE]), row[WIDE]) if row else None
 
 
 _LOCATE = (
@@ -51,7 +51,7 @@ _QUERIES = {
 def locate(rows: Rows, bucket: str, image: str, digest: str, *, content: bool) -> Found | None:
     """A blob through its link in an image, with its bytes if they live in the row; None without the bucket."""
     row = rows.one(_QUERIES[content], bucket=bucket, image=image, digest=digest)
-    return Found(Place(*row[:5]), *row[5:]) if row else None
+    return Found(Place(*row[:WIDE]), *row[WIDE:]) if row else None
 
 
 def keep(rows: Rows, *, digest: str, size: int, key: str, now: int, content: bytes | None = None) -> tuple[int, str]:
@@ -208,6 +208,12 @@ def find_upload(rows: Rows, session: str) -> Upload | None:
         "SELECT id, image_id, person_id, algorithm, received, digest_so_far FROM upload WHERE id = :id", id=session
     )
     return Upload(*row) if row else None
+
+
+def open_uploads(rows: Rows, person_id: int) -> int:
+    """How many sessions of somebody have received something and not ended."""
+    row = rows.one("SELECT COUNT(*) FROM upload WHERE person_id = :person AND received >= 0", person=person_id)
+    return int(row[0]) if row else 0
 
 
 def advance(rows: Rows, session: str, *, before: int, received: int, digest: str, now: int) -> bool:

@@ -14,10 +14,14 @@ class Place(NamedTuple):
     is_public: int
     is_outside: int
     networks: str
+    robots: str = ""
+    """Its active robots (sql.robots); left out where none can be the caller."""
 
 
-PLACE = "b.id, b.account_id, b.is_public, b.is_outside, b.networks"
+PLACE = "b.id, b.account_id, b.is_public, b.is_outside, b.networks, b.robots"
 """The columns of a Place, of the table ``bucket b``."""
+WIDE = len(Place._fields)
+"""How many columns that is."""
 
 
 class Bucket(NamedTuple):
@@ -138,6 +142,7 @@ def delete(rows: Rows, bucket: Bucket) -> None:
     rows.run("UPDATE project SET bytes = bytes - :bytes WHERE id = :id", bytes=bucket.bytes, id=bucket.project_id)
     rows.run("DELETE FROM quota WHERE scope = :scope", scope=f"bucket {bucket_id}")
     rows.run("DELETE FROM bucket_retention WHERE bucket_id = :id", id=bucket_id)
+    rows.run("DELETE FROM robot WHERE bucket_id = :id", id=bucket_id)
     rows.run("DELETE FROM bucket_blob WHERE bucket_id = :id", id=bucket_id)
     rows.run(f"DELETE FROM upload WHERE image_id IN {images}", id=bucket_id)
     rows.run(f"DELETE FROM tag_event WHERE image_id IN {images}", id=bucket_id)
@@ -185,23 +190,24 @@ def image_for_push(rows: Rows, bucket_id: int, name: str, now: int) -> int:
 
 
 def catalog(
-    rows: Rows, *, account_id: int, may_pull: bool, after: tuple[str, str], limit: int
+    rows: Rows, *, account_id: int, bucket_id: int, after: tuple[str, str], limit: int
 ) -> list[tuple[str, str]]:
-    """(bucket, image) pairs that hold manifests and that the account may read, in byte order after a pair.
+    """(bucket, image) pairs that hold manifests and that may be read, in byte order after a pair.
 
-    Buckets come from two indexes in order, so only what is returned (and empty images between) is read.
+    Those are the public ones, the account's (0: none) and the bucket's (0: none). Buckets come from two indexes in
+    order, so only what is returned (and empty images between) is read.
     """
     return [
         (row[0], row[1])
         for row in rows.all(
             "SELECT b.name, i.name FROM bucket b JOIN image i ON i.bucket_id = b.id"
             " WHERE (b.name > :bucket OR (b.name = :bucket AND i.name > :image)) AND b.name >= :bucket"
-            " AND i.manifest_count > 0 AND (b.is_public = 1 OR (b.account_id = :account AND :may = 1))"
+            " AND i.manifest_count > 0 AND (b.is_public = 1 OR b.account_id = :account OR b.id = :only)"
             " ORDER BY b.name, i.name LIMIT :limit",
             bucket=after[0],
             image=after[1],
             account=account_id,
-            may=int(may_pull),
+            only=bucket_id,
             limit=limit,
         )
     ]

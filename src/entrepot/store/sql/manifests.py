@@ -5,7 +5,7 @@ from typing import NamedTuple
 from entrepot.model.manifest import Manifest
 from entrepot.store.db import Rows
 from entrepot.store.sql import collect, history, immutable, trash
-from entrepot.store.sql.buckets import PLACE, Place
+from entrepot.store.sql.buckets import PLACE, WIDE, Place
 from entrepot.store.sql.usage import Usage, grow
 
 
@@ -46,7 +46,7 @@ _QUERIES = {
 def locate(rows: Rows, bucket: str, image: str, reference: str, *, content: bool) -> Stored | None:
     """A manifest by tag or digest, with or without its bytes, in one statement; None without the bucket."""
     row = rows.one(_QUERIES[":" in reference, content], bucket=bucket, image=image, reference=reference)
-    return Stored(Place(*row[:5]), *row[5:]) if row else None
+    return Stored(Place(*row[:WIDE]), *row[WIDE:]) if row else None
 
 
 def find(rows: Rows, image_id: int, digest: str) -> int | None:

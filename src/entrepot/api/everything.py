@@ -1,0 +1,36 @@
+"""Every declaration, in one import: a module's actions are in ACTIONS once it is imported."""
+
+from entrepot.api import (
+    accounts,
+    audit,
+    buckets,
+    damage,
+    history,
+    iam,
+    images,
+    own,
+    policies,
+    repos,
+    retention,
+    robots,
+    trash,
+)
+from entrepot.api.declare import ACTIONS
+
+__all__ = ["ACTIONS", "MODULES"]
+
+MODULES = (
+    accounts,
+    audit,
+    buckets,
+    damage,
+    history,
+    iam,
+    images,
+    own,
+    policies,
+    repos,
+    retention,
+    robots,
+    trash,
+)
