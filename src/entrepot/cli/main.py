@@ -5,7 +5,7 @@ import sys
 import click
 
 from entrepot import __version__
-from entrepot.cli import bench, completion, people, quota, remote, retention, robots, server, upkeep
+from entrepot.cli import backup, bench, completion, layouts, people, quota, remote, retention, robots, server, upkeep
 from entrepot.errors import HubError
 
 
@@ -29,6 +29,10 @@ for command in (
     retention.immutable,
     upkeep.gc,
     upkeep.fsck,
+    backup.backup,
+    backup.restore,
+    layouts.export_,
+    layouts.import_,
     remote.api,
     bench.bench,
     completion.completion,

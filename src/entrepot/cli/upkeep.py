@@ -5,18 +5,9 @@ import sys
 import click
 
 from entrepot.cli.opened import data_option, json_option, with_hub
+from entrepot.cli.progress import size
 from entrepot.errors import HubError, Kind
 from entrepot.ops.context import Hub
-
-
-def size(count: int) -> str:
-    """Bytes for people."""
-    amount = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < 1024:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} TiB"
 
 
 @click.command()

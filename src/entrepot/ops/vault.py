@@ -1,6 +1,6 @@
 """Secrets: the key file of the data folder, password hashes, encryption of what must be recoverable.
 
-The key file is made at `init`, mode 0600, and never leaves the machine; losing it loses the access keys
+The key file is made at `init`, mode 0600, and leaves the machine only with a backup; losing it loses the access keys
 (they can be made anew), not the images.
 """
 
@@ -37,6 +37,11 @@ class Vault:
         """A key of 32 bytes for one purpose; the same on every worker and node."""
         return hmac.digest(self._master, purpose.encode(), hashlib.sha256)
 
+    @property
+    def fingerprint(self) -> str:
+        """Tells one hub from another, and whether a key file belongs to it; opens nothing."""
+        return self.derive("fingerprint").hex()
+
     def seal(self, text: str, label: str) -> str:
         """Encrypt ``text``; ``label`` names its row, so that a sealed value cannot be moved to another one."""
         nonce = os.urandom(12)
@@ -69,13 +74,13 @@ class Vault:
             return False
 
 
-def create_key_file(folder: Path) -> None:
-    """Make the key file, whole and durable before it has its name; raises FileExistsError."""
+def create_key_file(folder: Path, content: bytes | None = None) -> None:
+    """Make the key file, or bring one back, whole and durable before it has its name; raises FileExistsError."""
     draft = folder / f".{KEY_FILE}.{secrets.token_hex(4)}"
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(32))
+            file.write(content or secrets.token_bytes(32))
             file.flush()
             os.fsync(file.fileno())
         os.link(draft, folder / KEY_FILE)
@@ -86,9 +91,14 @@ def create_key_file(folder: Path) -> None:
     os.close(directory)
 
 
-def open_key_file(folder: Path) -> Vault:
-    """Read the key file; raises NOT_INITIALISED when there is none."""
+def read_key_file(folder: Path) -> bytes:
+    """What is in the key file; raises NOT_INITIALISED when there is none."""
     try:
-        return Vault((folder / KEY_FILE).read_bytes())
+        return (folder / KEY_FILE).read_bytes()
     except FileNotFoundError as fault:
         raise HubError(Kind.NOT_INITIALISED, f"{folder}; run `entrepot init --data {folder}` first") from fault
+
+
+def open_key_file(folder: Path) -> Vault:
+    """Read the key file; raises as ``read_key_file``."""
+    return Vault(read_key_file(folder))

@@ -4,10 +4,14 @@ An upload is a growing object under its session id. ``commit`` turns it into a s
 is never used again; which digest that key holds is a row's business.
 """
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
+
+from entrepot.errors import HubError, Kind
+from entrepot.model.digest import Digest
 
 
 class BlobStore(Protocol):
@@ -90,6 +94,35 @@ class BlobStore(Protocol):
         Raises Unreadable, and UNAVAILABLE where the fault is not the object's.
         """
         ...
+
+
+class Objects(Protocol):
+    """Stored objects that keep the keys they had elsewhere: a backup, and what is restored from one."""
+
+    async def stored_size(self, key: str) -> int | None:
+        """Bytes of a stored object; None when it is not there."""
+        ...
+
+    def stream(self, key: str, start: int, length: int) -> AsyncIterator[bytes]:
+        """As ``BlobStore.stream``."""
+        ...
+
+    async def put(self, key: str, digest: Digest, body: AsyncIterator[bytes]) -> None:
+        """Store an object durably, in place of one that is there under this key.
+
+        Raises DIGEST_INVALID for bytes of another digest and UNAVAILABLE for a full disk, and stores nothing then.
+        """
+        ...
+
+
+_PART = r"[0-9A-Za-z][0-9A-Za-z._-]*"
+_KEY = re.compile(rf"{_PART}(?:/{_PART})*")
+
+
+def check_key(key: str) -> None:
+    """Raise BAD_REQUEST for a storage key that leads out of a store: keys from elsewhere are not trusted."""
+    if len(key) > 512 or not _KEY.fullmatch(key):
+        raise HubError(Kind.BAD_REQUEST, f"{key[:160]!r} is no storage key")
 
 
 class Growing(Protocol):

@@ -12,11 +12,13 @@ import contextlib
 import errno
 import fcntl
 import os
+import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from entrepot.errors import HubError, Kind
-from entrepot.model.digest import ALGORITHMS
+from entrepot.model import digest as digests
+from entrepot.model.digest import ALGORITHMS, Digest
 from entrepot.store.blobs import Broken, Sink, Unreadable
 
 PIECE = 512 * 1024
@@ -228,6 +230,32 @@ class FileBlobStore:
 
         with _disk_faults():
             return await asyncio.to_thread(drop)
+
+    def make_place(self) -> None:
+        """Make the folders of objects, for a store that gets its first ones from elsewhere.
+
+        A hub's own comes with its first blob, and where it is gone later, a volume is not mounted.
+        """
+        for algorithm in ALGORITHMS:
+            (self._blobs / algorithm).mkdir(exist_ok=True)
+
+    async def put(self, key: str, digest: Digest, body: AsyncIterator[bytes]) -> None:
+        """Write beside, hash on the way, then as ``commit``."""
+        draft = self._uploads / f"put.{secrets.token_hex(16)}"
+        hasher = digests.hasher(digest.algorithm)
+        try:
+            descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                length = await _pump(descriptor, 0, body, hasher)
+            finally:
+                os.close(descriptor)
+            if hasher.hexdigest() != digest.hex:
+                raise HubError(Kind.DIGEST_INVALID, f"{key}: its bytes have the digest {hasher.hexdigest()}")
+            await asyncio.to_thread(self._commit, draft, length, self._blobs / key)
+        except OSError as fault:
+            raise HubError(Kind.UNAVAILABLE, f"{self._blobs} cannot be written: {fault.strerror}") from fault
+        finally:
+            draft.unlink(missing_ok=True)
 
     def path(self, key: str) -> Path:
         """The file of a stored object."""

@@ -6,6 +6,7 @@ engine asks for it; the same function serves every engine. Statements are writte
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 P = ParamSpec("P")
@@ -55,6 +56,13 @@ class Database(Protocol):
 
     async def damage(self, *, deep: bool) -> list[str]:
         """What is broken in the engine's own structures, a line each; empty where the engine sees to that itself."""
+        ...
+
+    async def snapshot(self, target: Path) -> None:
+        """Copy every row as of one moment into a new SQLite file (``rows_file``); reads and writes go on meanwhile.
+
+        Raises UNAVAILABLE, for a full disk too, and may leave a part of the file then.
+        """
         ...
 
     async def close(self) -> None:

@@ -236,11 +236,12 @@ def forget_blob(rows: Rows, blob_id: int) -> None:
 
 
 def dead_objects(rows: Rows, now: int, limit: int) -> list[str]:
-    """Keys of stored objects whose time is over."""
+    """Keys of stored objects whose time is over; none while somebody holds them."""
     return [
         row[0]
         for row in rows.all(
-            "SELECT storage_key FROM dead_object WHERE remove_after <= :now ORDER BY remove_after LIMIT :limit",
+            "SELECT storage_key FROM dead_object WHERE remove_after <= :now"
+            " AND NOT EXISTS (SELECT 1 FROM hold WHERE expires_at > :now) ORDER BY remove_after LIMIT :limit",
             now=now,
             limit=limit,
         )

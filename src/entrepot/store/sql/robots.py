@@ -95,8 +95,8 @@ def delete(rows: Rows, robot: RobotRow) -> None:
 
 
 def listed(rows: Rows, bucket_id: int) -> str:
-    """The words of a bucket's active robots; "" without the bucket."""
-    row = rows.one("SELECT robots FROM bucket WHERE id = :id", id=bucket_id)
+    """The words of a bucket's active robots; "" without the bucket, and while it is deleted."""
+    row = rows.one("SELECT robots FROM bucket WHERE id = :id AND account_id > 0", id=bucket_id)
     return str(row[0]) if row else ""
 
 
