@@ -11,7 +11,6 @@ import pytest
 from entrepot import docgen
 from entrepot.actions.run import HANDLERS, check_complete
 from entrepot.api.declare import ACTIONS
-from entrepot.console.words import WORDS
 from entrepot.errors import HubError, Kind
 from entrepot.registry.wire import render
 
@@ -53,10 +52,6 @@ def test_generated_pages_are_what_the_code_says() -> None:
 def test_declarations_and_handlers_match() -> None:
     check_complete()
     assert {action.request for action in ACTIONS.values()} == set(HANDLERS)
-
-
-def test_the_console_speaks_both_languages() -> None:
-    assert WORDS["zh"].keys() == WORDS["en"].keys()
 
 
 def test_every_dependency_has_its_reason() -> None:

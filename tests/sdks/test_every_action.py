@@ -70,6 +70,14 @@ def _buckets(story: Story, shop: Shop) -> None:
     assert "story-one/app:v2" in story.call("GetAllImages")["ImageSet"]
     story.call("UpdateRepo", RepoName="story-two", IsShared="False")
     assert "story-two" in [one["RepoName"] for one in story.call("GetRepo", Type="private", Limit=1000)["RepoSet"]]
+    assert [one["BucketName"] for one in story.call("ListBuckets", Prefix="story-o")["BucketSet"]] == ["story-one"]
+    assert story.call("DescribeBucket", BucketName="story-two")["Bucket"]["Description"] == "故事"
+    assert story.call("ListImages", BucketName="story-one")["ImageSet"][0]["TagCount"] == 3
+    newest = story.call("ListTags", BucketName="story-one", ImageName="app", Limit=1)
+    assert (newest["TotalCount"], len(newest["TagSet"])) == (3, 1)
+    told = story.call("DescribeManifest", BucketName="story-one", ImageName="app", Reference="v3")
+    assert (told["Tag"], len(told["LayerSet"])) == (["v3"], 1)
+    assert story.call("GetAccountSummary", Days=7)["BucketCount"] >= 2
     assert story.call("GetRepoImage", RepoName="story-one")["ImageSet"][0]["LatestTag"] == "v3"
     assert story.call("GetImageTag", RepoName="story-one", ImageName="app", TagName="v1")["TotalCount"] == 1
     other = entrepot("user", "add", "story@example.com", "--new-account", "--data", str(story.live.data))
@@ -137,6 +145,7 @@ def _users(story: Story) -> None:
     story.call("UpdateAccessKey", AccessKeyID=key, Status="Inactive")
     assert len(story.call("ListAccessKeys", UserName="teller")["AccessKey"]) == 2
     story.call("DeleteAccessKey", AccessKeyID=key)
+    story.call("SetPassword", Kind="Registry", CurrentPassword=story.live.password, NewPassword="registry horse")
     teller = story.of(made["AccessKeyID"], made["AccessKeySecret"])
     with pytest.raises(exc.RetCodeException) as refused:
         story.call("ListUsers", teller)

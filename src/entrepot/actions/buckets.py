@@ -20,7 +20,8 @@ _SCOPES = {
 }
 
 
-def _scopes(call: Call, wanted: BucketScope) -> tuple[sql.Scope, ...]:
+def scopes_of(call: Call, wanted: BucketScope) -> tuple[sql.Scope, ...]:
+    """The ranges of buckets that the caller may list."""
     if call.projects is None:
         return _SCOPES[wanted]
     if wanted is BucketScope.SHARE:
@@ -37,7 +38,7 @@ async def get_image_bucket_list(call: Call, request: GetImageBucketList) -> Imag
         account_id=call.ctx.who.account_id,
         region=request.region,
         name=request.bucket_name,
-        scopes=_scopes(call, request.bucket_type),
+        scopes=scopes_of(call, request.bucket_type),
         limit=request.limit,
         offset=request.offset,
     )

@@ -16,11 +16,13 @@ import structlog
 from entrepot.actions import (
     accounts,
     audit,
+    browse,
     buckets,
     damage,
     history,
     iam,
     images,
+    me,
     own,
     policies,
     repos,
@@ -29,7 +31,7 @@ from entrepot.actions import (
     trash,
 )
 from entrepot.actions.params import Params, read
-from entrepot.actions.run import Call, check_complete, run
+from entrepot.actions.run import Call, check_complete, check_project, run
 from entrepot.api.declare import ACTIONS, Response, decode
 from entrepot.errors import HubError, Kind
 from entrepot.model import networks, signing
@@ -45,11 +47,13 @@ log = structlog.get_logger("actions")
 HANDLERS_OF = (
     accounts,
     audit,
+    browse,
     buckets,
     damage,
     history,
     iam,
     images,
+    me,
     own,
     policies,
     repos,
@@ -123,7 +127,7 @@ class ActionsDoor:
         base_url, address = self._origin.of(scope, headers)
         who = await self._caller(params, headers, address)
         ctx = Ctx(self._hub, who, address, warnings)
-        await self._check_project(ctx, params.text("ProjectId"))
+        await check_project(ctx, params.text("ProjectId"))
         request = decode(action.request, params.signed)
         return await run(Call(ctx, base_url.partition("://")[2]), request)
 
@@ -164,10 +168,6 @@ class ActionsDoor:
             raise HubError(Kind.UNKNOWN_KEY)
         who, key, sealed, allowed = found
         return who, key, self._hub.vault.open(sealed, key), allowed
-
-    async def _check_project(self, ctx: Ctx, project_id: str) -> None:
-        if project_id and not await self._hub.db.read(people_sql.has_project, ctx.who.account_id, project_id):
-            raise HubError(Kind.UNKNOWN_PROJECT, project_id[:60])
 
 
 def _has_body(scope: dict[str, Any]) -> bool:

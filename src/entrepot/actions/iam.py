@@ -31,6 +31,7 @@ from entrepot.api.iam import (
 )
 from entrepot.errors import HubError, Kind
 from entrepot.ops import members
+from entrepot.ops.context import RIGHTS
 from entrepot.store.db import Rows
 from entrepot.store.sql import listing
 from entrepot.store.sql import members as sql
@@ -75,6 +76,8 @@ def _user(member: sql.Member) -> UserModel:
         created_at=member.created_at,
         console_access=bool(member.may_log_in),
         api_access=bool(member.has_keys),
+        rights=list(RIGHTS) if member.is_main else member.rights.split(),
+        is_main=bool(member.is_main),
     )
 
 

@@ -14,6 +14,7 @@ from entrepot.model import policy
 from entrepot.model.policy import ACCOUNT
 from entrepot.ops import audit, permits
 from entrepot.ops.context import Ctx
+from entrepot.store.sql import people as people_sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +67,22 @@ _DETAILS = (
 
 def _target(request: Request) -> str:
     """What a change was about, for the trail; switches are told where they were sent."""
-    told = [str(value) for name in _TARGETS if (value := getattr(request, name, None))]
+    told = [_told(value) for name in _TARGETS if (value := getattr(request, name, None))]
     for info in msgspec.structs.fields(type(request)):
         value = getattr(request, info.name)
         if info.name in _DETAILS and (info.required or value != info.default):
-            told.append(f"{info.encode_name}={_plain(value)}")
+            told.append(f"{info.encode_name}={_told(value)}")
     return " ".join(told)
 
 
-def _plain(value: Any) -> Any:
-    return [_plain(one) for one in value] if isinstance(value, list) else getattr(value, "value", value)
+def _told(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(getattr(value, "value", value))
+
+
+async def check_project(ctx: Ctx, project_id: str) -> None:
+    """Raise UNKNOWN_PROJECT for a ProjectId that is not of the caller's account; "" is none."""
+    if project_id and not await ctx.hub.db.read(people_sql.has_project, ctx.who.account_id, project_id):
+        raise HubError(Kind.UNKNOWN_PROJECT, project_id[:60])
 
 
 async def run(call: Call, request: Request) -> Response:

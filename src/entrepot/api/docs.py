@@ -33,12 +33,12 @@ def page(action: Action, lang: str) -> str:
     ]
     answer = _answer_rows(words) + _rows(fields(action.request.returns), lang)
     parts.append(f"### {words.response}\n\n{_table(words, answer, head=words.fields)}")
-    models = _models(action.request.returns)
+    models = models_of(action.request.returns)
     if models:
         parts.append(f"#### {words.models}")
     parts += [f"#### {one.__name__}\n\n{_table(words, _rows(fields(one), lang), head=words.fields)}" for one in models]
     parts.append(f"## {words.example}\n\n### {words.example_request}\n\n```\n{_example_request(action)}\n```")
-    parts.append(f"### {words.example_response}\n\n```json\n{_example_response(action)}\n```")
+    parts.append(f"### {words.example_response}\n\n```json\n{example_text(action)}\n```")
     parts.append(words.samples.format(name=action.name))
     return "\n\n".join(parts) + "\n"
 
@@ -90,12 +90,13 @@ def _table(words: Words, rows: list[str], head: str | None = None) -> str:
     return "\n".join([head or words.params, "|:---|:---|:---|:---|", *rows])
 
 
-def _models(response: type[Any]) -> list[type[Model]]:
+def models_of(response: type[Any]) -> list[type[Model]]:
+    """The models inside an answer, the outer ones first."""
     found: list[type[Model]] = []
     for field in fields(response):
         if isinstance(field.type, type) and issubclass(field.type, Model):
-            found += [field.type, *_models(field.type)]
-    return found
+            found += [field.type, *models_of(field.type)]
+    return list(dict.fromkeys(found))
 
 
 def example_params(request: type[Request]) -> dict[str, str]:
@@ -113,7 +114,8 @@ def _example_request(action: Action) -> str:
     return "\n".join(lines)
 
 
-def _example_response(action: Action) -> str:
+def example_text(action: Action) -> str:
+    """An answer with the example values, as JSON."""
     body = {"Action": f"{action.name}Response", **_example(action.request.returns), "RetCode": 0, "Message": ""}
     return json.dumps(body, indent=2, ensure_ascii=False)
 

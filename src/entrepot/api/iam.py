@@ -82,6 +82,10 @@ class UserModel(Model, frozen=True, kw_only=True):
     created_at: Seconds
     console_access: Annotated[bool, doc("May log in with a password", "是否允许使用密码登录", eg=True)]
     api_access: Annotated[bool, doc("Has an active key", "是否有可用的密钥", eg=True)] = msgspec.field(name="APIAccess")
+    rights: Annotated[
+        list[str], doc("What it may do in the account; see SetUserRights", "账户内的权限，见 SetUserRights", eg="pull")
+    ]
+    is_main: Annotated[bool, doc("Whether it is the account's main user", "是否为主账号", eg=False)]
 
 
 class OneUser(Response, frozen=True):

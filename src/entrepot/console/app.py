@@ -1,74 +1,145 @@
-"""The welcome page at /console, in Chinese and English; other paths say honestly that they are not there."""
+"""Door 3, the web console: route by exact path, tell who it is, hold forms to their token, render, answer.
 
+Plain ASGI. Every answer carries the same strict headers; nothing of a page is inline, so nothing that a tenant wrote
+can run in it.
+"""
+
+import uuid
 from collections.abc import Awaitable, Callable
-from importlib import resources
 from typing import Any
-from urllib.parse import parse_qs
 
-import jinja2
+import structlog
 
-from entrepot.console.words import WORDS
+from entrepot.console import (  # noqa: F401 - their pages file themselves
+    account,
+    audit,
+    buckets,
+    explorer,
+    images,
+    keys,
+    manifests,
+    overview,
+    people,
+    policies,
+    projects,
+    sign_in,
+)
+from entrepot.console.cookies import cookie, csrf_holds, csrf_token, jar, look_cookies
+from entrepot.console.pages import PAGES, Page
+from entrepot.console.render import Renderer, choose_language
+from entrepot.console.statics import Statics
+from entrepot.console.visit import Moved, Shown, Visit, link
+from entrepot.console.wire import Request, send_bytes, send_moved
+from entrepot.errors import HubError, Kind
+from entrepot.ops import visitors
 from entrepot.ops.context import Hub
 from entrepot.ops.origin import Origin
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-
-POLICY = (
-    b"default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+log = structlog.get_logger("console")
 
 
-def console_app(hub: Hub) -> Callable[[dict[str, Any], Receive, Send], Awaitable[None]]:
+class Console:
     """The ASGI app of the web pages."""
-    folder = resources.files("entrepot.console") / "templates"
-    style = (folder / "style.css").read_bytes()
-    page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
-        (folder / "welcome.html").read_text("utf-8")
-    )
-    origin = Origin(hub.settings)
 
-    async def app(scope: dict[str, Any], _receive: Receive, send: Send) -> None:
-        headers = dict(scope["headers"])
-        path: str = scope["path"]
-        if path == "/console/style.css":
-            await _send(send, 200, b"text/css; charset=utf-8", style)
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._origin = Origin(hub.settings)
+        self._statics = Statics()
+        self._renderer = Renderer(self._statics)
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if await self._statics.answer(scope, send):
             return
-        missing = "" if path.rstrip("/") == "/console" else path[:200]
-        lang = language(scope["query_string"], headers.get(b"accept-language", b""))
-        base_url, _ = origin.of(scope, headers)
-        body = page.render(
-            lang=lang,
-            t=WORDS[lang],
-            host=base_url.partition("://")[2],
+        request = Request(scope, receive)
+        base_url, address = self._origin.of(scope, request.headers)
+        visit = Visit(
+            hub=self._hub,
+            path=scope["path"],
+            query=request.query(),
+            form={},
+            lang="en",
+            address=address,
             base_url=base_url,
-            region=hub.settings.default_region,
-            missing=missing,
         )
-        await _send(send, 404 if missing else 200, b"text/html; charset=utf-8", body.encode())
+        cookies = jar(request.headers.get(b"cookie", b""), is_secure=visit.is_secure)
+        visit.lang = choose_language(cookies.get("lang", ""), request.headers.get(b"accept-language", b""))
+        visit.session, visit.visit_cookie = cookies.get("session", ""), cookies.get("visit", "")
+        theme = cookies.get("theme", "")
+        try:
+            answer = await self._answer(visit, request)
+        except HubError as fault:
+            answer = _refused(fault)
+        except Exception:
+            number = str(uuid.uuid4())
+            log.exception("page failed", path=visit.path[:200], request_id=number)
+            answer = _refused(HubError(Kind.INTERNAL, f"report request {number} to the operator"))
+        if isinstance(answer, Moved):
+            await send_moved(send, answer)
+            return
+        cookie_lines: tuple[str, ...] = ()
+        if visit.visitor is None and not visit.visit_cookie:
+            visit.visit_cookie = uuid.uuid4().hex
+            cookie_lines = (cookie("visit", visit.visit_cookie, is_secure=visit.is_secure),)
+        body = self._renderer.page(visit, answer, theme, csrf_token(visit))
+        await send_bytes(send, answer.status, body, cookie_lines, head=scope["method"] == "HEAD")
 
-    return app
+    async def _answer(self, visit: Visit, request: Request) -> Shown | Moved:
+        if request.method not in {"GET", "HEAD", "POST"}:
+            raise HubError(Kind.UNSUPPORTED, "pages are for GET and POST")
+        page = PAGES.get(visit.path) or PAGES.get(visit.path.rstrip("/"))
+        if page is None:
+            await self._recognise(visit, request)
+            raise HubError(Kind.NOT_FOUND, visit.path[:200])
+        visit.path = page.path
+        if request.method != "POST" and (lines := look_cookies(visit)):
+            return Moved(visit.here(lang=None, theme=None), lines)
+        await self._recognise(visit, request)
+        if visit.visitor is None and not page.is_open:
+            return Moved(link("/console/login", next=visit.here()))
+        if request.method != "POST":
+            return await page.show(visit)
+        visit.form = await request.form(self._hub.settings.action_bytes)
+        if not request.is_same_origin(visit.host) or not csrf_holds(visit):
+            visit.form = {}
+            visit.fault = HubError(Kind.DENIED, "the form is too old or came from another site; send it again")
+            return await _again(page, visit)
+        return await self._post(page, visit)
+
+    async def _recognise(self, visit: Visit, request: Request) -> None:
+        # A page that asks by itself whether something changed is no use of the session.
+        is_use = b"x-live" not in request.headers
+        if visit.session:
+            visit.visitor = await visitors.visitor(self._hub, visit.session, visit.address, is_use=is_use)
+
+    async def _post(self, page: Page, visit: Visit) -> Shown | Moved:
+        try:
+            if page.post is not None and (answer := await page.post(visit)) is not None:
+                return answer
+            action = visit.form.get("do", "")
+            if action not in page.does:
+                raise HubError(Kind.UNSUPPORTED, f"this page has no form for {action[:60]!r}")
+            visit.answer = await visit.run(action, visit.form)
+        except HubError as fault:
+            visit.fault = fault
+            return await _again(page, visit)
+        target = page.does[action](visit)
+        return Moved(target) if target is not None else await page.show(visit)
 
 
-def language(query: bytes, accepted: bytes) -> str:
-    """``zh`` or ``en``: the switch first, then the browser's first wish of the two, then English."""
-    asked = parse_qs(query.decode("ascii", "replace")).get("lang", [""])[0]
-    if asked in WORDS:
-        return asked
-    for wish in accepted.decode("latin-1").lower().split(","):
-        if wish.strip()[:2] in WORDS:
-            return wish.strip()[:2]
-    return "en"
+async def _again(page: Page, visit: Visit) -> Shown | Moved:
+    """The page of the form, saying what was wrong; with what was filled in."""
+    assert visit.fault is not None
+    shown = await page.show(visit)
+    return shown._replace(status=visit.fault.kind.row.status) if isinstance(shown, Shown) else shown
 
 
-async def _send(send: Send, status: int, kind: bytes, body: bytes) -> None:
-    headers = [
-        (b"content-type", kind),
-        (b"content-length", str(len(body)).encode()),
-        (b"content-security-policy", POLICY),
-        (b"x-content-type-options", b"nosniff"),
-        (b"referrer-policy", b"no-referrer"),
-        (b"vary", b"accept-language"),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _refused(fault: HubError) -> Shown:
+    return Shown("refused.html", {"refusal": fault}, fault.kind.row.status)
+
+
+def console_app(hub: Hub) -> Console:
+    """The web pages over an open hub."""
+    return Console(hub)

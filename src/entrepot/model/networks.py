@@ -42,3 +42,15 @@ def contains(text: str, address: str) -> bool:
     # A dual-stack socket shows an IPv4 client as ::ffff:a.b.c.d.
     mapped = getattr(parsed, "ipv4_mapped", None)
     return any((mapped or parsed) in network for network in parse(text))
+
+
+def neighbourhood(address: str) -> str:
+    """What counts as one place: an IPv4 address, or the /64 of an IPv6 address, which one customer usually has."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    if parsed.version == 4 or mapped:
+        return str(mapped or parsed)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))

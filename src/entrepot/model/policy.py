@@ -199,13 +199,17 @@ class SystemPolicy(NamedTuple):
         return f"ucs:iam::ucs:policy/{self.name}"
 
 
+_HISTORY = ("entrepot:ListTagHistory", "entrepot:ListQuotas", "entrepot:RestoreTag")
+
 SYSTEM = {
     one.urn: one
     for one in (
         SystemPolicy("AdministratorAccess", "Everything in the account", _allow("*")),
-        SystemPolicy("UHubFullAccess", "Everything with buckets and images", _allow("uhub:*", "ugc:*")),
+        SystemPolicy("UHubFullAccess", "Everything with buckets and images", _allow("uhub:*", "ugc:*", *_HISTORY)),
         SystemPolicy(
-            "UHubReadOnlyAccess", "Pull, and list buckets and images", _allow("uhub:Pull*", "uhub:Get*", "ugc:Get*")
+            "UHubReadOnlyAccess",
+            "Pull, and list buckets and images",
+            _allow("uhub:Pull*", "uhub:Get*", "uhub:List*", "uhub:Describe*", "ugc:Get*", *_HISTORY[:2]),
         ),
         SystemPolicy("IAMFullAccess", "Users, keys, policies, roles and projects", _allow("iam:*", "uaccount:*")),
         SystemPolicy("STSAssumeRoleAccess", "Take on roles of the account", _allow("sts:AssumeRole")),

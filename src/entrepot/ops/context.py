@@ -80,6 +80,8 @@ class Hub:
     """Manifest pulls by image id that are counted but not yet in the rows (pulls.flush)."""
     used: set[int] = field(default_factory=set)
     """Manifests that were pulled, or asked for by who has them already, since the last ``pulls.flush``."""
+    pushes: dict[int, int] = field(default_factory=dict)
+    """Manifest pushes by account id that are counted but not yet in the rows."""
     flushing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while what was counted moves into the rows: twice at once would count it twice."""
     sweeping: set[int] = field(default_factory=set)
@@ -95,6 +97,8 @@ class Hub:
     """(login name, address) -> how many wrong secrets may still come, and when that was (guesses.wrong)."""
     meters: dict[str, Any] = field(default_factory=dict)
     """How much of its rate each key has used in this process (rates.take)."""
+    failures: dict[str, Any] = field(default_factory=dict)
+    """Failed logins at the console in this process, by name and by address (visitors)."""
 
 
 @dataclass(slots=True)

@@ -8,13 +8,18 @@ from entrepot.errors import HubError
 from entrepot.ops import clocks
 from entrepot.ops.context import Hub
 from entrepot.ops.sessions import NEW_SECONDS
+from entrepot.ops.visitors import IDLE_SECONDS
+from entrepot.store.sql import activity as activity_sql
 from entrepot.store.sql import audit as audit_sql
 from entrepot.store.sql import blobs as sql
 from entrepot.store.sql import history as history_sql
+from entrepot.store.sql import logins as logins_sql
 from entrepot.store.sql import policies as policies_sql
 
 BATCH = 200
 PERIOD = 600.0
+MOST_DAYS = 366
+"""How many days of counts are kept."""
 
 log = structlog.get_logger("janitor")
 
@@ -65,6 +70,16 @@ async def drop_quarantined(hub: Hub) -> int:
     return await hub.blobs.drop_quarantined(hub.clock() - hub.settings.quarantine_days * 86_400, BATCH)
 
 
+async def forget_logins(hub: Hub) -> int:
+    """Delete at most one batch of sign-ins at the console that nobody uses any more; how many."""
+    return await hub.db.note(logins_sql.forget, int(hub.clock()) - IDLE_SECONDS, BATCH)
+
+
+async def forget_activity(hub: Hub) -> int:
+    """Delete at most one batch of daily counts that are older than the charts show; how many."""
+    return await hub.db.note(activity_sql.forget, int(hub.clock()) - (MOST_DAYS + 1) * activity_sql.DAY, BATCH)
+
+
 STEPS = (
     drop_idle_uploads,
     forget_ended_uploads,
@@ -73,6 +88,8 @@ STEPS = (
     forget_history,
     forget_sessions,
     drop_quarantined,
+    forget_logins,
+    forget_activity,
 )
 
 

@@ -4,7 +4,7 @@ from entrepot.errors import HubError, Kind
 from entrepot.model import manifest as manifests
 from entrepot.model.manifest import Manifest
 from entrepot.model.names import Repository
-from entrepot.ops import audit, permits, quotas, trash
+from entrepot.ops import audit, permits, pulls, quotas, trash
 from entrepot.ops.buckets import own
 from entrepot.ops.context import Ctx
 from entrepot.ops.trash import Removed
@@ -29,7 +29,7 @@ async def put(
     """
     manifest = manifests.parse(content, content_type)
 
-    def store(rows: Rows) -> list[str]:
+    def store(rows: Rows) -> tuple[int, list[str]]:
         image_id = buckets_sql.image_for_push(rows, bucket_id, repository.image, ctx.now)
         blobs, faulty = sql.blob_ids(rows, image_id, manifest.blobs + manifest.foreign)
         missing = [one for one in manifest.blobs if one not in blobs or one in faulty]
@@ -47,9 +47,11 @@ async def put(
             warnings.append(quotas.check_tags(rows, ctx.hub.settings, bucket_id, count))
         owner = buckets_sql.owner_of(rows, bucket_id)
         audit.write(rows, ctx, "PushManifest", f"{repository}@{digest} {' '.join(tags)}".rstrip(), owner)
-        return warnings
+        return owner, warnings
 
-    quotas.warn(ctx, await ctx.hub.db.write(store))
+    owner, warnings = await ctx.hub.db.write(store)
+    quotas.warn(ctx, warnings)
+    pulls.count_push(ctx.hub, owner)
     return manifest
 
 

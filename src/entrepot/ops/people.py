@@ -214,21 +214,32 @@ async def login(hub: Hub, name: str, secret: str, address: str, hint: str = "") 
     """
     if len(name) > 256 or len(secret) > 1024:
         raise HubError(Kind.UNAUTHORIZED, "name or password is wrong")
-    person = await (_by_password(hub, name, secret, address) if "@" in name else _by_key(hub, name, secret))
+    if "@" in name:
+        person = await by_password(hub, name, secret, registry=True, address=address)
+    else:
+        person = await _by_key(hub, name, secret)
     if person is None or not person.is_active:
         raise guesses.wrong(hub, name, address, hint)
     check_login_network(person, name, address)
     return await hub.db.read(who, person)
 
 
-async def _by_password(hub: Hub, email: str, password: str, address: str) -> sql.Person | None:
-    person = await hub.db.read(sql.by_email, email)
+async def by_password(
+    hub: Hub, email: str, password: str, *, registry: bool, address: str | None = None
+) -> sql.Person | None:
+    """Who has this e-mail and console password, or with ``registry`` this registry password.
 
+    ``address``: where it comes from, when wrong guesses from there count here. Raises THROTTLED.
+    """
+    person = await hub.db.read(sql.by_email, email)
     # As many checks for nobody as for somebody: the time must not tell which names there are.
-    hashes = [person.password_hash, person.registry_password_hash] if person and person.may_log_in else [None, None]
+    hashes: list[str | None] = [None, None] if registry else [None]
+    if person and person.may_log_in:
+        hashes = [person.password_hash, *([person.registry_password_hash] if registry else [])]
     if any(hashed and _pair(hub, hashed, password) in hub.verified for hashed in hashes):
         return person
-    guesses.check(hub, email, address)
+    if address is not None:
+        guesses.check(hub, email, address)
     if hub.checking >= WAITING:
         raise HubError(Kind.THROTTLED, "many are logging in")
     hub.checking += 1

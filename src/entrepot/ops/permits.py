@@ -21,6 +21,8 @@ VERBS = {"pull": "uhub:PullImage", "push": "uhub:PushImage", "delete": "uhub:Del
 _SAME = (
     frozenset({"uhub:DeleteImage", "uhub:DeleteRepoImage", "ugc:DeleteImage"}),
     frozenset({"uhub:CreateRepo", "ugc:CreateDockerImageBucket"}),
+    frozenset({"uhub:ListImages", "uhub:GetRepoImage", "ugc:GetDockerImageList"}),
+    frozenset({"uhub:ListTags", "uhub:GetImageTag"}),
 )
 _SYNONYMS = {name: same for same in _SAME for name in same}
 """One deed under several names: a Deny of one name denies the deed; an Allow is for its own name."""

@@ -1,7 +1,8 @@
-"""Count pulls beside the hot path: in memory, and into the rows every second. A kill loses at most that second.
+"""Count pulls and pushes beside the hot path: in memory, and into the rows every second. A kill loses that second.
 
-Two things are kept: how often an image was pulled, and when each manifest was last pulled, which retention asks for.
-Who asks for a manifest and hears that it has it already (HEAD, 304) has not pulled it, but uses it.
+Kept are how often an image was pulled, what an account pushed and pulled on each day, and when each manifest was last
+pulled, which retention asks for. Who asks for a manifest and hears that it has it already (HEAD, 304) has not pulled
+it, but uses it.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import structlog
 from entrepot.errors import HubError
 from entrepot.ops.context import Hub
 from entrepot.store.db import Rows
+from entrepot.store.sql import activity
 from entrepot.store.sql import repos as repos_sql
 from entrepot.store.sql import retention as retention_sql
 
@@ -28,25 +30,38 @@ def count(hub: Hub, image_id: int) -> None:
     hub.pulls[image_id] = hub.pulls.get(image_id, 0) + 1
 
 
-def _store(rows: Rows, pulls: dict[int, int], used: list[int], now: int) -> None:
-    repos_sql.add_pulls(rows, pulls, now)
-    retention_sql.add_pulls(rows, used, now)
+def count_push(hub: Hub, account_id: int) -> None:
+    """A manifest was pushed into a bucket of the account."""
+    hub.pushes[account_id] = hub.pushes.get(account_id, 0) + 1
 
 
 async def flush(hub: Hub) -> None:
     """Move what was counted into the rows; when that fails, it stays counted for the next time."""
     async with hub.flushing:
-        taken, used = dict(hub.pulls), list(hub.used)
-        if not (taken or used):
+        pulls, pushes, used = dict(hub.pulls), dict(hub.pushes), list(hub.used)
+        if not (pulls or pushes or used):
             return
-        await hub.db.note(_store, taken, used, int(hub.clock()))
+        now = int(hub.clock())
+
+        def store(rows: Rows) -> None:
+            repos_sql.add_pulls(rows, pulls, now)
+            activity.add_pulls(rows, pulls, now)
+            activity.add_pushes(rows, pushes, now)
+            retention_sql.add_pulls(rows, used, now)
+
+        await hub.db.note(store)
         hub.used.difference_update(used)
-        for image_id, pulled in taken.items():
-            left = hub.pulls[image_id] - pulled
-            if left:
-                hub.pulls[image_id] = left
-            else:
-                del hub.pulls[image_id]
+        _take(hub.pulls, pulls)
+        _take(hub.pushes, pushes)
+
+
+def _take(counted: dict[int, int], stored: dict[int, int]) -> None:
+    for key, number in stored.items():
+        left = counted[key] - number
+        if left:
+            counted[key] = left
+        else:
+            del counted[key]
 
 
 async def run(hub: Hub) -> None:

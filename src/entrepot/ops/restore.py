@@ -21,6 +21,7 @@ from entrepot.store import backup_folder, rows_file
 from entrepot.store.backup_folder import ROWS, About, BackupFolder
 from entrepot.store.blobs import Objects, check_key
 from entrepot.store.db import Rows
+from entrepot.store.disk import sync_folder
 from entrepot.store.sql import backup as sql
 from entrepot.store.sql.backup import Object
 
@@ -127,7 +128,7 @@ async def restore(
 def finish(data: Path) -> None:
     """Open the folder for the hub."""
     (data / MARKER).unlink()
-    backup_folder.sync_folder(data)
+    sync_folder(data)
 
 
 def _key(folder: BackupFolder, name: str, about: About, given: bytes | None) -> bytes:
@@ -166,14 +167,14 @@ def _put_rows(source: Path, target: Path, about: About) -> None:
     # What a killed restore left of a log would be read into the new file: it goes first.
     for suffix in ("-wal", "-shm", ""):
         target.with_name(target.name + suffix).unlink(missing_ok=True)
-    backup_folder.sync_folder(target.parent)
+    sync_folder(target.parent)
     draft = target.with_name(f".{target.name}")
     if backup_folder.copy_rows(source, draft) != about.rows_sha256:
         raise HubError(Kind.BACKUP_DAMAGED, f"{source} changed while it was read")
     rows_file.change(draft, sql.trim)
     rows_file.change(draft, rows_file.skip_ids)
     draft.rename(target)
-    backup_folder.sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 @contextlib.contextmanager

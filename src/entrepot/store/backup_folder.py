@@ -23,6 +23,7 @@ import msgspec
 
 from entrepot.errors import HubError, Kind
 from entrepot.store.blobs_fs import FileBlobStore
+from entrepot.store.disk import sync_folder
 from entrepot.store.sql.backup import Counts
 
 FORMAT = 1
@@ -250,15 +251,6 @@ def replace(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
     draft.rename(path)
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sync_file(path: Path) -> None:

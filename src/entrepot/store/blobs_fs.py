@@ -20,6 +20,7 @@ from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.model.digest import ALGORITHMS, Digest
 from entrepot.store.blobs import Broken, Sink, Unreadable
+from entrepot.store.disk import disk_faults, sync_folder
 
 PIECE = 512 * 1024
 """Bytes gathered before one hop to a thread writes and hashes them; while it works, the next piece arrives."""
@@ -47,7 +48,7 @@ class FileBlobStore:
     @contextlib.asynccontextmanager
     async def writing(self, upload: str) -> AsyncIterator["GrowingFile"]:
         """Own the file by its lock; see the port."""
-        with _disk_faults():
+        with disk_faults():
             descriptor = os.open(self._uploads / upload, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _lock(descriptor, self._uploads / upload)
@@ -57,7 +58,7 @@ class FileBlobStore:
 
     async def size(self, upload: str) -> int:
         """Bytes held for an upload."""
-        with _disk_faults():
+        with disk_faults():
             try:
                 return (self._uploads / upload).stat().st_size
             except FileNotFoundError:
@@ -74,14 +75,14 @@ class FileBlobStore:
                     left -= len(piece)
 
         if length:
-            with _disk_faults():
+            with disk_faults():
                 await asyncio.to_thread(read)
 
     async def content(self, upload: str, length: int) -> bytes:
         """Read them where we are: they were written a moment ago and are few."""
         if not length:
             return b""
-        with _disk_faults(), (self._uploads / upload).open("rb") as file:
+        with disk_faults(), (self._uploads / upload).open("rb") as file:
             held = file.read(length)
         if len(held) < length:
             raise HubError(Kind.UPLOAD_UNKNOWN, "its bytes are gone")
@@ -90,7 +91,7 @@ class FileBlobStore:
     async def commit(self, upload: str, length: int, algorithm: str, encoded: str) -> str:
         """Cut, fsync, rename, fsync the folder."""
         key = f"{algorithm}/{encoded[:2]}/{encoded}-{upload}"
-        with _disk_faults():
+        with disk_faults():
             await asyncio.to_thread(self._commit, self._uploads / upload, length, self._blobs / key)
         return key
 
@@ -100,7 +101,7 @@ class FileBlobStore:
             shard.mkdir(parents=True, exist_ok=True)
             try:
                 for folder in (shard.parent, self._blobs):
-                    _sync_folder(folder)
+                    sync_folder(folder)
             except OSError:
                 # The system forgets what it could not write: the next fsync would say yes to a folder that is lost.
                 with contextlib.suppress(OSError):
@@ -117,11 +118,11 @@ class FileBlobStore:
             source.rename(target)  # under the lock: whoever waits for it finds the name gone
         finally:
             os.close(descriptor)
-        _sync_folder(shard)
+        sync_folder(shard)
 
     async def drop_upload(self, upload: str) -> None:
         """Unlink the growing file."""
-        with _disk_faults():
+        with disk_faults():
             (self._uploads / upload).unlink(missing_ok=True)
 
     async def old_uploads(self, before: float, limit: int) -> list[str]:
@@ -138,7 +139,7 @@ class FileBlobStore:
                         break
             return found
 
-        with _disk_faults():
+        with disk_faults():
             return await asyncio.to_thread(look)
 
     @property
@@ -159,7 +160,7 @@ class FileBlobStore:
                     ]
             return found
 
-        with _disk_faults():
+        with disk_faults():
             return await asyncio.to_thread(look)
 
     async def stored_size(self, key: str) -> int | None:
@@ -204,13 +205,13 @@ class FileBlobStore:
 
     async def delete(self, key: str) -> None:
         """Unlink a stored file."""
-        with _disk_faults():
+        with disk_faults():
             self.path(key).unlink(missing_ok=True)
 
     async def quarantine(self, key: str) -> None:
         """Move a stored file aside, on the same volume; its time counts from now."""
         aside = self._quarantine / key.replace("/", "_")
-        with _disk_faults():
+        with disk_faults():
             self._quarantine.mkdir(exist_ok=True, mode=0o700)
             with contextlib.suppress(FileNotFoundError):
                 os.utime(self.path(key))
@@ -228,7 +229,7 @@ class FileBlobStore:
                         dropped += 1
             return dropped
 
-        with _disk_faults():
+        with disk_faults():
             return await asyncio.to_thread(drop)
 
     def make_place(self) -> None:
@@ -290,7 +291,7 @@ class GrowingFile:
 
     async def append(self, offset: int, body: AsyncIterator[bytes], sink: Sink) -> int:
         """Write and hash at once; see the port."""
-        with _disk_faults():
+        with disk_faults():
             os.ftruncate(self._descriptor, offset)
             os.lseek(self._descriptor, offset, os.SEEK_SET)
             return await _pump(self._descriptor, offset, body, sink)
@@ -392,26 +393,3 @@ def _sync_upload(descriptor: int, source: Path) -> None:
     except OSError:
         source.unlink(missing_ok=True)
         raise
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-class _disk_faults:  # noqa: N801 - reads as a statement
-    """Turn the disk's refusal into NO_SPACE, or (read-only, failing) UNAVAILABLE with the system's own word for it."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, fault: BaseException | None, trace: object) -> None:
-        if isinstance(fault, FileNotFoundError):
-            raise HubError(Kind.UPLOAD_UNKNOWN, "its bytes are gone") from fault
-        if isinstance(fault, OSError) and fault.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise HubError(Kind.NO_SPACE, f"the data folder: {fault.strerror}") from fault
-        if isinstance(fault, OSError):
-            raise HubError(Kind.UNAVAILABLE, f"the data folder cannot be used: {fault.strerror}") from fault

@@ -17,7 +17,7 @@ from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.model import layout
 from entrepot.model.digest import Digest
-from entrepot.store.backup_folder import sync_folder
+from entrepot.store.disk import sync_folder
 from entrepot.store.layout_read import blob_name
 
 BEGUN = ".exporting"

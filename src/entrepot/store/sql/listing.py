@@ -17,12 +17,16 @@ class BucketRow(NamedTuple):
     account_id: int
     project_id: str
     region: str
+    updated_at: int
+    bytes: int
+    description: str
 
 
 class Scope(NamedTuple):
     """A range of buckets that an index holds in order of name, and the sum of counts that tells how many they are.
 
-    ``names`` selects their names and ends in conditions, so that more can be added. ``params`` go into both.
+    ``names`` selects their names and ends in conditions, so that more can be added; both hold ``{region}``, the
+    condition on the region. ``params`` go into both.
     """
 
     names: str
@@ -31,10 +35,10 @@ class Scope(NamedTuple):
 
 
 # A whole list is one range, or several that do not overlap; each count is a row or two of bucket_count.
-_SUM = "SELECT COALESCE(SUM(buckets), 0) FROM bucket_count WHERE region = :region"
+_SUM = "SELECT COALESCE(SUM(buckets), 0) FROM bucket_count WHERE {region}"
 _ACCOUNT = f"{_SUM} AND scope = 'account ' || :account"
 _ALL_PUBLIC = f"{_SUM} AND scope = 'all' AND is_public = 1"
-_BUCKET = "SELECT name FROM bucket WHERE region = :region"
+_BUCKET = "SELECT name FROM bucket WHERE {region}"
 OWN = Scope(f"{_BUCKET} AND account_id = :account", f"({_ACCOUNT})")
 OWN_PRIVATE = Scope(f"{_BUCKET} AND account_id = :account AND is_public = 0", f"({_ACCOUNT} AND is_public = 0)")
 PUBLIC = Scope(f"{_BUCKET} AND is_public = 1", f"({_ALL_PUBLIC})")
@@ -42,10 +46,14 @@ SHARED = Scope(
     f"{_BUCKET} AND is_public = 1 AND account_id <> :account", f"({_ALL_PUBLIC}) - ({_ACCOUNT} AND is_public = 1)"
 )
 GRANTED = Scope(
-    "SELECT name FROM bucket_grant WHERE account_id = :account AND is_public = 0 AND region = :region",
+    "SELECT name FROM bucket_grant WHERE account_id = :account AND is_public = 0 AND {region}",
     f"({_SUM} AND scope = 'granted ' || :account AND is_public = 0)",
 )
-_COLUMNS = "name, is_public, image_count, created_at, account_id, project_id, region"
+_COLUMNS = "name, is_public, image_count, created_at, account_id, project_id, region, updated_at, bytes, description"
+COUNTED = 1000
+"""What a search finds is counted up to here: it is no number that could be kept."""
+BEYOND = "~"
+"""Sorts behind every character of a name: with it a prefix becomes a range of an index."""
 
 
 def in_projects(projects: Iterable[str], *, private_only: bool) -> tuple[Scope, ...]:
@@ -62,24 +70,43 @@ def in_projects(projects: Iterable[str], *, private_only: bool) -> tuple[Scope, 
 
 
 def buckets(
-    rows: Rows, *, account_id: int, region: str, name: str | None, scopes: tuple[Scope, ...], limit: int, offset: int
+    rows: Rows,
+    *,
+    account_id: int,
+    region: str | None,
+    name: str | None,
+    scopes: tuple[Scope, ...],
+    limit: int,
+    offset: int,
+    prefix: str = "",
 ) -> tuple[int, list[BucketRow]]:
-    """(how many match, one page by name) of what the scopes hold together."""
-    params: dict[str, Any] = {"account": account_id, "region": region}
+    """(how many match, one page by name) of what the scopes hold together, in one region or (None) in all.
+
+    With a ``prefix`` of names, how many is counted up to COUNTED.
+    """
+    where = "region = :region" if region is not None else "1 = 1"
+    params: dict[str, Any] = {"account": account_id, **({} if region is None else {"region": region})}
     for scope in scopes:
         params |= scope.params
+    found = [scope.names.format(region=where) for scope in scopes]
     if name is not None:
-        return _named(rows, name, scopes, limit, offset, params)
-    counted = " + ".join(scope.counts for scope in scopes)
-    row = rows.one(f"SELECT {counted}", **params)
+        return _named(rows, name, found, limit, offset, params)
+    if prefix:
+        found = [f"{one} AND name >= :prefix AND name < :beyond" for one in found]
+        params |= {"prefix": prefix, "beyond": prefix + BEYOND}
+        union = " UNION ALL ".join(found)
+        row = rows.one(f"SELECT COUNT(*) FROM (SELECT name FROM ({union}) AS seen LIMIT {COUNTED}) AS some", **params)
+    else:
+        counted = " + ".join(scope.counts.format(region=where) for scope in scopes)
+        row = rows.one(f"SELECT {counted}", **params)
     total = int(row[0]) if row else 0
     if not limit or offset >= total:
         return total, []
     # From whichever end is nearer: the last page costs what the first one does.
     size = min(limit, total - offset)
-    from_end = offset > total // 2
+    from_end = not prefix and offset > total // 2
     skip, order = (total - offset - size, "DESC") if from_end else (offset, "ASC")
-    union = " UNION ALL ".join(scope.names for scope in scopes)
+    union = " UNION ALL ".join(found)
     page = rows.all(
         f"SELECT {_COLUMNS} FROM bucket WHERE name IN"
         f" (SELECT name FROM ({union}) AS seen ORDER BY name {order} LIMIT :size OFFSET :skip) ORDER BY name",
@@ -91,14 +118,21 @@ def buckets(
 
 
 def _named(
-    rows: Rows, name: str, scopes: tuple[Scope, ...], limit: int, offset: int, params: dict[str, Any]
+    rows: Rows, name: str, found: list[str], limit: int, offset: int, params: dict[str, Any]
 ) -> tuple[int, list[BucketRow]]:
     """At most one bucket: names are global."""
-    either = " OR ".join(f"EXISTS ({scope.names} AND name = :name)" for scope in scopes)
+    either = " OR ".join(f"EXISTS ({names} AND name = :name)" for names in found)
     row = rows.one(f"SELECT {_COLUMNS} FROM bucket WHERE name = :name AND ({either})", name=name, **params)
     if row is None:
         return 0, []
     return 1, [BucketRow(*row)] if limit and not offset else []
+
+
+def bucket(rows: Rows, bucket_id: int) -> BucketRow:
+    """One bucket that is known to be there."""
+    row = rows.one(f"SELECT {_COLUMNS} FROM bucket WHERE id = :id", id=bucket_id)
+    assert row is not None
+    return BucketRow(*row)
 
 
 class ImageRow(NamedTuple):

@@ -16,11 +16,12 @@ class Member(NamedTuple):
     is_active: int
     may_log_in: int
     created_at: int
+    rights: str
     has_keys: int
 
 
 _MEMBER = (
-    "SELECT p.id, p.user_name, p.email, p.name, p.is_main, p.is_active, p.may_log_in, p.created_at,"
+    "SELECT p.id, p.user_name, p.email, p.name, p.is_main, p.is_active, p.may_log_in, p.created_at, p.rights,"
     " EXISTS (SELECT 1 FROM access_key k WHERE k.person_id = p.id AND k.is_active = 1)"
     " FROM person p WHERE p.account_id = :account"
 )

@@ -22,11 +22,12 @@ class Person(NamedTuple):
     api_networks: str
 
 
-_COLUMNS = (
+COLUMNS = (
     "p.id, p.account_id, p.email, p.is_main, p.is_active, p.rights, p.password_hash, p.registry_password_hash,"
     " p.created_at, p.may_log_in, a.login_networks, a.api_networks"
 )
-_PERSON = f"SELECT {_COLUMNS} FROM person p JOIN account a ON a.id = p.account_id"
+"""The columns of a Person, of the tables ``person p`` and ``account a``."""
+_PERSON = f"SELECT {COLUMNS} FROM person p JOIN account a ON a.id = p.account_id"
 
 
 def by_email(rows: Rows, email: str) -> Person | None:
@@ -55,7 +56,7 @@ def everyone(rows: Rows) -> list[Person]:
 def by_key(rows: Rows, public_key: str) -> tuple[Person, str] | None:
     """The person an active key belongs to, and the sealed private key."""
     row = rows.one(
-        f"SELECT {_COLUMNS}, k.private_key"
+        f"SELECT {COLUMNS}, k.private_key"
         " FROM access_key k JOIN person p ON p.id = k.person_id JOIN account a ON a.id = p.account_id"
         " WHERE k.public_key = :key AND k.is_active = 1",
         key=public_key,
