@@ -32,8 +32,9 @@ lint: .venv/test.stamp ## style, types, layers
 gen: .venv/run.stamp ## write everything that is generated
 	$(BIN)/python -m entrepot.docgen docs
 
-torture: .venv/test.stamp ## kill the server 500 times under 16 clients, check everything after each, an hour or so
+torture: .venv/test.stamp ## kill the server 500 times under 16 clients, play 1000 stories, check all each time, two hours or so
 	ENTREPOT_KILLS=500 ENTREPOT_KILL_CLIENTS=16 $(BIN)/python -m pytest tests/clients/test_kill.py -s
+	ENTREPOT_STORIES=1000 $(BIN)/python -m pytest tests/registry/test_machine.py tests/crash
 
 soak: .venv/test.stamp ## 20 minutes of everything at once by 32 clients, then count what is left
 	ENTREPOT_SOAK_SECONDS=1200 ENTREPOT_SOAK_CLIENTS=32 $(BIN)/python -m pytest tests/clients/test_soak.py -s

@@ -336,3 +336,47 @@ def test_a_deleted_and_an_overwritten_tag_come_back(depot: Aging) -> None:
     depot.call("DeleteRepo", RepoName="depot")
     depot.later(WEEK + 1)
     assert depot.count("tag_event") == 0
+
+
+def test_a_child_waits_its_own_time_when_its_index_is_deleted(depot: Aging) -> None:
+    child = document(depot)
+    name = put(depot, child, "digest")
+    index = put(depot, {"schemaVersion": 2, "mediaType": INDEX, "manifests": [descriptor(child)]}, "multi")
+    assert depot.request("DELETE", f"/v2/depot/app/manifests/{index}", login=depot.main).status == 202
+    assert depot.later(WEEK - 5).manifests == 0
+    assert depot.pull(name) == 200
+    assert depot.later(10).manifests == 1
+    assert depot.pull(name) == 404
+
+
+def test_manifests_that_hold_only_each_other_are_collected(depot: Aging) -> None:
+    """An index whose subject is one of its children, and what refers to another child."""
+    first, second = document(depot), document(depot)
+    names = [put(depot, one, "digest") for one in (first, second)]
+    ring = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [descriptor(first), descriptor(second)]}
+    names.append(put(depot, {**ring, "subject": descriptor(first)}, "held"))
+    names.append(put(depot, {**document(depot), "subject": descriptor(second)}, "digest"))
+    for _ in range(2):
+        depot.later(3 * WEEK)
+    assert [depot.pull(one) for one in names] == [200] * 4
+    depot.request("DELETE", "/v2/depot/app/manifests/held", login=depot.main)
+    for _ in range(4):
+        depot.later(WEEK + 1)
+    assert (depot.count("manifest"), depot.count("gc_manifest")) == (0, 0)
+    depot.later(READERS)
+    assert (depot.count("blob"), depot.files()) == (0, [])
+    assert depot.is_clean()
+
+
+def test_a_ring_that_a_tag_holds_from_afar_stays(depot: Aging) -> None:
+    child = document(depot)
+    ring = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [descriptor(child)], "subject": descriptor(child)}
+    outer = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [descriptor(ring)]}
+    names = [put(depot, one, "digest") for one in (child, ring)] + [put(depot, outer, "multi")]
+    for _ in range(3):
+        depot.later(WEEK + 1)
+        for one in (child, ring):
+            put(depot, one, "digest")  # it becomes a candidate again
+    depot.later(WEEK + 1)
+    assert [depot.pull(one) for one in names] == [200] * 3
+    assert depot.is_clean()

@@ -1,5 +1,6 @@
 """Buckets: make, share, delete. A bucket's name is global; its rows belong to one account."""
 
+from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.model import globs, names, networks
 from entrepot.ops import quotas, trash
@@ -66,7 +67,9 @@ async def delete(ctx: Ctx, name: str) -> None:
             raise HubError(Kind.BUCKET_NOT_EMPTY, name)
         trash.hide(ctx, rows, bucket)
 
+    failpoint.at("delete-bucket.begun")
     await ctx.hub.db.write(remove)
+    failpoint.at("delete-bucket.done")
 
 
 async def update(ctx: Ctx, name: str, *, is_public: bool | None, description: str | None) -> None:

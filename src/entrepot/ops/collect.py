@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from entrepot import failpoint
 from entrepot.errors import HubError
 from entrepot.ops import clocks, holders, trash
 from entrepot.ops.context import Hub
@@ -115,11 +116,15 @@ async def step(hub: Hub, report: Report) -> bool:
     now, full = int(hub.clock()), False
     for review in _reviews(hub):
         full |= await hub.db.write(review, hub, now, report) == BATCH
+        failpoint.at("collect.reviewed")
     keys = await hub.db.read(sql.dead_objects, now, BATCH)
     for key in keys:
+        failpoint.at("collect.object-due")
         await hub.blobs.delete(key)
+        failpoint.at("collect.object-gone")
     if keys:
         await hub.db.note(sql.forget_objects, keys)
+        failpoint.at("collect.object-forgotten")
         report.objects += len(keys)
     return full or len(keys) == BATCH
 
@@ -128,7 +133,9 @@ async def sweep(hub: Hub, shard: int, report: Report) -> None:
     """Remove stored objects of one shard that never got a row: left by a kill between the bytes and the row."""
     before = hub.clock() - max(hub.settings.upload_seconds, hub.settings.grace_seconds)
     for key in await hub.db.read(sql.unknown_keys, await hub.blobs.old_objects(shard, before)):
+        failpoint.at("sweep.orphan-found")
         await hub.blobs.delete(key)
+        failpoint.at("sweep.orphan-gone")
         report.orphans += 1
 
 

@@ -4,6 +4,7 @@ import asyncio
 
 import structlog
 
+from entrepot import failpoint
 from entrepot.errors import HubError
 from entrepot.ops import clocks
 from entrepot.ops.context import Hub
@@ -31,8 +32,10 @@ async def drop_idle_uploads(hub: Hub) -> int:
     for session in sessions:
         # Row first, bytes later: a crash between leaves an orphan file, never a session without bytes.
         await hub.db.note(sql.end_upload, session, int(hub.clock()))
+        failpoint.at("expire.ended")
         hub.running.pop(session, None)
         await hub.blobs.drop_upload(session)
+        failpoint.at("expire.dropped")
     return len(sessions)
 
 
@@ -47,6 +50,7 @@ async def drop_orphan_uploads(hub: Hub) -> int:
     orphans = await hub.db.read(sql.without_row, old)
     for session in orphans:
         await hub.blobs.drop_upload(session)
+        failpoint.at("expire.orphan-gone")
     return len(orphans)
 
 

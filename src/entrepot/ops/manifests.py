@@ -1,5 +1,6 @@
 """Manifests and tags: push, delete. One transaction each: content, references, tags and counters together."""
 
+from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.model import manifest as manifests
 from entrepot.model.manifest import Manifest
@@ -49,7 +50,9 @@ async def put(
         audit.write(rows, ctx, "PushManifest", f"{repository}@{digest} {' '.join(tags)}".rstrip(), owner)
         return owner, warnings
 
+    failpoint.at("manifest.parsed")
     owner, warnings = await ctx.hub.db.write(store)
+    failpoint.at("manifest.stored")
     quotas.warn(ctx, warnings)
     pulls.count_push(ctx.hub, owner)
     return manifest
@@ -73,7 +76,9 @@ async def delete(ctx: Ctx, repository: Repository, image_id: int | None, referen
         kept = trash.set_aside(ctx, rows, bucket, Removed(image_id, repository.image, reference), manifest_id)
         sql.delete(rows, image_id, manifest_id, ctx.now, ctx.hub.settings.grace_seconds, ctx.who.email, kept=kept)
 
+    failpoint.at("delete.begun")
     await ctx.hub.db.write(remove)
+    failpoint.at("delete.done")
 
 
 async def delete_image(ctx: Ctx, bucket: str, image: str) -> None:
@@ -88,7 +93,9 @@ async def delete_image(ctx: Ctx, bucket: str, image: str) -> None:
         trash.set_aside(ctx, rows, found, Removed(image_id, image), None)
         sql.delete_all(rows, image_id, ctx.now, ctx.hub.settings.grace_seconds, ctx.who.email)
 
+    failpoint.at("delete-image.begun")
     await ctx.hub.db.write(remove)
+    failpoint.at("delete-image.done")
 
 
 def _open_own(ctx: Ctx, rows: Rows, name: str) -> Bucket:
@@ -118,7 +125,9 @@ async def delete_tags(ctx: Ctx, bucket: str, image: str, tags: list[str]) -> Non
             if not sql.delete_tag(rows, image_id, tag, ctx.now, ctx.hub.settings.untagged_after, ctx.who.email):
                 raise HubError(Kind.DELETE_UNKNOWN, f"tag {tag!r}; no tag was deleted")
 
+    failpoint.at("delete-tags.begun")
     await ctx.hub.db.write(remove)
+    failpoint.at("delete-tags.done")
 
 
 async def restore_tag(ctx: Ctx, bucket: str, image: str, tag: str, digest: str) -> str:
@@ -144,6 +153,8 @@ async def restore_tag(ctx: Ctx, bucket: str, image: str, tag: str, digest: str) 
 
     if "push" not in ctx.who.rights:
         raise HubError(Kind.DENIED, "the right 'push' is needed; ask the account's main user")
+    failpoint.at("restore-tag.begun")
     wanted, warnings = await ctx.hub.db.write(restore)
+    failpoint.at("restore-tag.done")
     quotas.warn(ctx, warnings)
     return wanted

@@ -8,6 +8,7 @@ import hmac
 import re
 from typing import NamedTuple
 
+from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.ops.context import Ctx
@@ -45,6 +46,7 @@ def begin(ctx: Ctx, place: Place, algorithm: str) -> str:
     """The id of a new session. Raises DIGEST_INVALID for an algorithm that is not spoken here."""
     digests.hasher(algorithm)
     head = f"{ctx.hub.new_id()}.{algorithm}.{ctx.now:x}"
+    failpoint.at("session.begun")
     return f"{head}.{_mac(ctx, place, head)}"
 
 

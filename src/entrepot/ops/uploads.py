@@ -10,6 +10,7 @@ Whoever appends owns the session until its row says what came: the next one star
 from collections.abc import AsyncIterator
 from typing import Any
 
+from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.model.digest import Digest
@@ -66,6 +67,7 @@ async def append(ctx: Ctx, session: Session, start: int | None, body: Body) -> S
         raise HubError(Kind.RANGE_INVALID, f"the next byte is {session.received}, not {start}")
     if not session.has_row:
         await sessions.check_open(ctx)
+    failpoint.at("append.found")
     async with ctx.hub.blobs.writing(session.id) as file:
         session = await _still(ctx, session, is_new=file.size == 0)
         if file.size < session.received:
@@ -82,6 +84,7 @@ async def append(ctx: Ctx, session: Session, start: int | None, body: Body) -> S
             if fault.kind is Kind.QUOTA_EXCEEDED:
                 await cancel(ctx, session)  # it can never end well, and its bytes take room from the others
             raise
+        failpoint.at("append.written")
         return await _advance(ctx, session, written, hasher)
 
 
@@ -122,6 +125,7 @@ async def _advance(ctx: Ctx, session: Session, written: int, hasher: Any) -> Ses
         return sessions.add_row(rows, ctx, session, received, so_far)
 
     place = await ctx.hub.db.note(move)
+    failpoint.at("append.noted")
     while len(ctx.hub.running) >= _RUNNING:
         ctx.hub.running.pop(next(iter(ctx.hub.running)))
     ctx.hub.running[session.id] = (received, hasher)
@@ -209,6 +213,7 @@ async def _publish(
     key = ""
     seen = await hub.db.read(damage_sql.by_digest, str(digest))
     fallen = seen.key if seen is not None and await damage.glance(hub, seen) else None
+    failpoint.at("publish.looked")
 
     def add(rows: Rows) -> tuple[str, list[str]] | None:
         image_id = buckets_sql.image_for_push(rows, place.bucket_id, place.image, ctx.now)
@@ -234,17 +239,20 @@ async def _publish(
         if done is None:
             small = content is not None
             key = f"row:{hub.new_id()}" if small else await hub.blobs.commit(name, size, digest.algorithm, digest.hex)
+            failpoint.at("publish.ready")
             done = await hub.db.write(add)
             assert done is not None
     except HubError as fault:
         await _forget_refused(ctx, name, key, session, fault)
         raise
+    failpoint.at("publish.linked")
     quotas.warn(ctx, done[1])
     if key and content is None:
         if done[0] != key:
             await hub.blobs.delete(key)
     elif on_disk:
         await hub.blobs.drop_upload(name)
+    failpoint.at("publish.tidied")
 
 
 async def _forget_refused(ctx: Ctx, name: str, key: str, session: Session | None, fault: HubError) -> None:
@@ -263,7 +271,9 @@ async def cancel(ctx: Ctx, session: Session) -> None:
     """End a session and forget its bytes."""
     ctx.hub.running.pop(session.id, None)
     await ctx.hub.db.note(sessions.end, ctx, session)
+    failpoint.at("cancel.ended")
     await ctx.hub.blobs.drop_upload(session.id)
+    failpoint.at("cancel.dropped")
 
 
 async def mount(ctx: Ctx, place: Place, digest: Digest, source: tuple[int, int | None]) -> bool:
@@ -285,7 +295,9 @@ async def mount(ctx: Ctx, place: Place, digest: Digest, source: tuple[int, int |
         quotas.check_bytes(rows, ctx.hub.settings, usage)
         return blob
 
+    failpoint.at("mount.begun")
     blob = await ctx.hub.db.write(adopt)
+    failpoint.at("mount.done")
     return blob is not None and await damage.stands(ctx.hub, blob)
 
 
@@ -301,4 +313,6 @@ async def delete_blob(ctx: Ctx, repository: Repository, image_id: int | None, di
         sql.unlink(rows, image_id, blob.id, ctx.now)
         audit.write(rows, ctx, "DeleteBlob", f"{repository} {digest}", ctx.who.account_id)
 
+    failpoint.at("delete-blob.begun")
     await ctx.hub.db.write(remove)
+    failpoint.at("delete-blob.done")

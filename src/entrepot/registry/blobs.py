@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 
+from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.ops import access, damage, uploads
@@ -47,11 +48,17 @@ async def _require_sound(call: Call, digest: str, found: sql.Found, size: int, k
 
 
 async def _renew(call: Call, found: sql.Found) -> None:
-    """A pusher that is told a blob is there will not send it: the blob must stay until the manifest comes."""
+    """A pusher that is told a blob is there will not send it: the blob must stay until the manifest comes.
+
+    Raises BLOB_UNKNOWN when it was collected since it was found.
+    """
     ctx = call.ctx
     is_old = found.lease is not None and ctx.now - found.lease > ctx.hub.settings.grace_seconds // 2
     if is_old and found.image_id and found.blob_id and access.allows(call.holder, call.name, "push", found.bucket):
-        await ctx.hub.db.note(sql.renew, found.image_id, found.blob_id, ctx.now)
+        failpoint.at("blob-lease.asked")
+        if not await ctx.hub.db.note(sql.renew, found.image_id, found.blob_id, ctx.now):
+            raise HubError(Kind.BLOB_UNKNOWN, call.reference)
+        failpoint.at("blob-lease.renewed")
 
 
 def _cache_control(place: Place) -> bytes:

@@ -1,5 +1,6 @@
 """Manifest GET, HEAD, PUT and DELETE."""
 
+from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.model import names
@@ -53,10 +54,16 @@ async def get(call: Call) -> Answer:
 
 
 async def _renew(call: Call, place: Place, image_id: int, digest: str) -> None:
-    """Who pushes an index asks for its children first, and leaves out those that are there: they must stay for it."""
+    """Who pushes an index asks for its children first, and leaves out those that are there: they must stay for it.
+
+    Raises MANIFEST_UNKNOWN when it was collected since it was found.
+    """
     if access.allows(call.holder, call.name, "push", place):
         after = call.ctx.now + call.ctx.hub.settings.grace_seconds
-        await call.ctx.hub.db.note(collect_sql.renew_manifest, image_id, digest, after)
+        failpoint.at("manifest-lease.asked")
+        if not await call.ctx.hub.db.note(collect_sql.renew_manifest, image_id, digest, after):
+            raise HubError(Kind.MANIFEST_UNKNOWN, f"{call.name} has no {digest}")
+        failpoint.at("manifest-lease.renewed")
 
 
 async def put(call: Call) -> Answer:

@@ -16,11 +16,12 @@ import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.model.digest import ALGORITHMS, Digest
 from entrepot.store.blobs import Broken, Sink, Unreadable
-from entrepot.store.disk import disk_faults, sync_folder
+from entrepot.store.disk import disk_faults, sync_folder, sync_upload
 
 PIECE = 512 * 1024
 """Bytes gathered before one hop to a thread writes and hashes them; while it works, the next piece arrives."""
@@ -52,6 +53,7 @@ class FileBlobStore:
             descriptor = os.open(self._uploads / upload, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _lock(descriptor, self._uploads / upload)
+            failpoint.at("upload.owned")
             yield GrowingFile(descriptor)
         finally:
             os.close(descriptor)
@@ -99,9 +101,11 @@ class FileBlobStore:
         shard = target.parent
         if shard not in self._shards:
             shard.mkdir(parents=True, exist_ok=True)
+            failpoint.at("blob.folder-made")
             try:
                 for folder in (shard.parent, self._blobs):
                     sync_folder(folder)
+                    failpoint.at("blob.folder-synced")
             except OSError:
                 # The system forgets what it could not write: the next fsync would say yes to a folder that is lost.
                 with contextlib.suppress(OSError):
@@ -114,8 +118,11 @@ class FileBlobStore:
             if os.fstat(descriptor).st_size < length:
                 raise FileNotFoundError(source)
             os.ftruncate(descriptor, length)
-            _sync_upload(descriptor, source)
+            failpoint.at("blob.cut")
+            sync_upload(descriptor, source)
+            failpoint.at("blob.synced")
             source.rename(target)  # under the lock: whoever waits for it finds the name gone
+            failpoint.at("blob.renamed")
         finally:
             os.close(descriptor)
         sync_folder(shard)
@@ -294,6 +301,7 @@ class GrowingFile:
         with disk_faults():
             os.ftruncate(self._descriptor, offset)
             os.lseek(self._descriptor, offset, os.SEEK_SET)
+            failpoint.at("upload.cut")
             return await _pump(self._descriptor, offset, body, sink)
 
 
@@ -345,6 +353,7 @@ class _Writer:
             done = 0
             while done < len(view):
                 done += os.write(self._descriptor, view[done:])
+                failpoint.at("upload.piece")
             self._written += done
             self._sink.update(view)
         if self._written - self._flushed >= FLUSH and hasattr(os, "posix_fadvise"):
@@ -382,14 +391,3 @@ def _lock(descriptor: int, path: Path) -> None:
     # The file may have become a stored object between open and lock: those bytes must never change again.
     if not path.exists() or path.stat().st_ino != os.fstat(descriptor).st_ino:
         raise HubError(Kind.UPLOAD_UNKNOWN, path.name)
-
-
-def _sync_upload(descriptor: int, source: Path) -> None:
-    """Bring an upload to the disk. After a failure it is gone: the system forgets which pages it could not write, so
-    the next fsync would say yes to bytes that the disk does not have.
-    """
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        source.unlink(missing_ok=True)
-        raise

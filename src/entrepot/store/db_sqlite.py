@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.store.db import Rows
 from entrepot.store.sqlite_faults import plain, plain_faults, shakes_trust
@@ -185,7 +186,9 @@ class SqliteDatabase:
                 self._writer.execute("BEGIN IMMEDIATE")
                 for job, future, _ in group:
                     self._run_one(job, future, done)
+                failpoint.at("db.ready")
                 self._writer.execute("COMMIT")
+                failpoint.at("db.committed")
         except BaseException as fault:
             with contextlib.suppress(sqlite3.Error):
                 self._writer.execute("ROLLBACK")

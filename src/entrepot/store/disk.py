@@ -16,6 +16,17 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def sync_upload(descriptor: int, source: Path) -> None:
+    """Bring an upload to the disk. After a failure it is gone: the system forgets which pages it could not write, so
+    the next fsync would say yes to bytes that the disk does not have.
+    """
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        source.unlink(missing_ok=True)
+        raise
+
+
 class disk_faults:  # noqa: N801 - reads as a statement
     """Turn the disk's refusal into NO_SPACE, or (read-only, failing) UNAVAILABLE with the system's own word for it."""
 

@@ -155,13 +155,16 @@ def is_used(rows: Rows, image_id: int, blob_id: int) -> bool:
     )
 
 
-def renew(rows: Rows, image_id: int, blob_id: int, now: int) -> None:
-    """A pusher counts on the blob: its link stays for another grace time."""
-    rows.run(
-        "UPDATE image_blob SET created_at = :now WHERE image_id = :image AND blob_id = :blob",
-        image=image_id,
-        blob=blob_id,
-        now=now,
+def renew(rows: Rows, image_id: int, blob_id: int, now: int) -> bool:
+    """A pusher counts on the blob: its link stays for another grace time; False when it is gone."""
+    return (
+        rows.run(
+            "UPDATE image_blob SET created_at = :now WHERE image_id = :image AND blob_id = :blob",
+            image=image_id,
+            blob=blob_id,
+            now=now,
+        )
+        == 1
     )
 
 
@@ -253,8 +256,9 @@ def forget_ended(rows: Rows, before: int, limit: int) -> int:
 
 
 def without_row(rows: Rows, sessions: list[str]) -> list[str]:
-    """Those of the sessions that no row knows."""
-    return [one for one in sessions if rows.one("SELECT 1 FROM upload WHERE id = :id", id=one) is None]
+    """Those of the sessions that no row knows, or only as ended."""
+    text = "SELECT 1 FROM upload WHERE id = :id AND received >= 0"
+    return [one for one in sessions if rows.one(text, id=one) is None]
 
 
 def idle_uploads(rows: Rows, before: int, limit: int) -> list[str]:

@@ -19,8 +19,8 @@ def watch_manifest(rows: Rows, manifest_id: int, after: int) -> None:
     )
 
 
-def renew_manifest(rows: Rows, image_id: int, digest: str, after: int) -> None:
-    """A pusher counts on a manifest: where it is a candidate, it is looked at later."""
+def renew_manifest(rows: Rows, image_id: int, digest: str, after: int) -> bool:
+    """A pusher counts on a manifest: where it is a candidate, it is looked at later; False when it is gone."""
     rows.run(
         "UPDATE gc_manifest SET review_after = :after WHERE review_after < :after AND manifest_id ="
         " (SELECT id FROM manifest WHERE image_id = :image AND digest = :digest)",
@@ -28,6 +28,8 @@ def renew_manifest(rows: Rows, image_id: int, digest: str, after: int) -> None:
         digest=digest,
         after=after,
     )
+    row = rows.one("SELECT 1 FROM manifest WHERE image_id = :image AND digest = :digest", image=image_id, digest=digest)
+    return row is not None
 
 
 def watch_link(rows: Rows, image_id: int, blob_id: int, after: int) -> None:
@@ -53,13 +55,14 @@ def watch_links_of(rows: Rows, manifest_id: int, after: int) -> None:
 
 
 def watch_family_of(rows: Rows, manifest_id: int, after: int) -> None:
-    """A manifest goes: children of an index, and what refers to it, lose what kept them."""
+    """A manifest goes: children of an index, and what refers to it, lose what kept them, but no time of their own."""
     rows.run(
         "INSERT INTO gc_manifest (manifest_id, review_after)"
         " SELECT c.id, :after FROM manifest m JOIN manifest c ON c.image_id = m.image_id"
         " WHERE m.id = :id AND (c.subject = m.digest"
         " OR c.digest IN (SELECT child_digest FROM manifest_child WHERE manifest_id = m.id))"
-        " ON CONFLICT (manifest_id) DO UPDATE SET review_after = excluded.review_after",
+        " ON CONFLICT (manifest_id) DO UPDATE SET review_after = excluded.review_after"
+        " WHERE excluded.review_after > gc_manifest.review_after",
         id=manifest_id,
         after=after,
     )

@@ -1,0 +1,127 @@
+"""One hub, asked in two ways: in this process, where its steps can be watched, and over HTTP, where it can die."""
+
+import base64
+import contextlib
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+from entrepot.client.actions import ActionsClient
+from entrepot.ops import collect, janitor
+from tests.conftest import Reply, TestHub, free_port, serve
+
+SETTINGS = {"row_bytes": 1000, "grace_seconds": 4 * 86_400, "project_buckets": 0}
+"""Blobs of more than a thousand bytes are files. What is three days old may wait, but HEAD renews its lease."""
+KILLED = (OSError, http.client.HTTPException)
+"""What a client sees of a server that dies."""
+
+
+class Door(Protocol):
+    """How a client asks; ``collect`` and ``expire`` are what the hub does by itself."""
+
+    def ask(self, method: str, path: str, *, body: bytes = b"", headers: dict[str, str] | None = None) -> Reply: ...
+
+    def call(self, action: str, **params: Any) -> dict[str, Any]: ...
+
+    def collect(self) -> None: ...
+
+    def expire(self) -> None: ...
+
+
+class InProcess:
+    """The app called in process."""
+
+    def __init__(self, hub: TestHub) -> None:
+        self.hub = hub
+
+    def ask(self, method: str, path: str, *, body: bytes = b"", headers: dict[str, str] | None = None) -> Reply:
+        return self.hub.request(method, path, body=body, headers=headers, login=self.hub.main)
+
+    def call(self, action: str, **params: Any) -> dict[str, Any]:
+        return self.hub.call(action, **params)
+
+    def collect(self) -> None:
+        self.hub.run(collect.collect(self.hub.hub))
+
+    def expire(self) -> None:
+        self.hub.run(janitor.drop_idle_uploads(self.hub.hub))
+        self.hub.run(janitor.drop_orphan_uploads(self.hub.hub))
+
+
+class Processes:
+    """Real processes on the data folder of a hub that is closed; ``path``: the failpoints after which one dies."""
+
+    def __init__(self, hub: TestHub, path: str = "") -> None:
+        self.data = hub.settings.data_dir
+        self.keys = (hub.public_key, hub.private_key)
+        self.headers = {"Authorization": "Basic " + base64.b64encode(":".join(hub.main).encode()).decode()}
+        self.given = {name: str(value) for name, value in SETTINGS.items()}
+        if path:
+            self.given |= {"failpoint": path, "crash_test": "1"}
+        self.server: subprocess.Popen[bytes] | None = None
+        self.port = 0
+
+    def start(self) -> None:
+        self.port = free_port()
+        self.server = serve(self.data, self.port, **self.given)
+
+    def kill(self) -> None:
+        if self.server is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.server.pid, signal.SIGKILL)
+            self.server.wait()
+
+    def has_died(self) -> bool:
+        """Whether a failpoint killed the server."""
+        return self.server is None or self.server.wait(10) == -signal.SIGKILL
+
+    def ask(self, method: str, path: str, *, body: bytes = b"", headers: dict[str, str] | None = None) -> Reply:
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            length = {"Content-Length": str(len(body))}
+            client.request(method, path, body or None, {**self.headers, **length, **(headers or {})})
+            got = client.getresponse()
+            return Reply(got.status, {name.lower(): value for name, value in got.getheaders()}, got.read())
+        finally:
+            client.close()
+
+    def call(self, action: str, **params: Any) -> dict[str, Any]:
+        form = ActionsClient("", *self.keys).signed(action, **params)
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer: dict[str, Any] = self.ask("POST", "/", body=urlencode(form).encode(), headers=kind).json
+        return answer
+
+    def collect(self) -> None:
+        """``entrepot gc``. Raises ConnectionError when a failpoint kills it."""
+        self.run("gc", "--data", str(self.data))
+
+    def expire(self) -> None:
+        """A server drops idle uploads as soon as it is there. Raises ConnectionError when a failpoint kills it."""
+        try:
+            process = serve(self.data, free_port(), **self.given)
+        except AssertionError as fault:
+            raise ConnectionError(str(fault)) from fault
+        for _ in range(1000):
+            if process.poll() is not None or not list((self.data / "uploads").iterdir()):
+                break
+            time.sleep(0.02)
+        process.terminate()
+        if process.wait(30) == -signal.SIGKILL:
+            raise ConnectionError("killed")
+        assert not list((self.data / "uploads").iterdir())
+
+    def run(self, *words: str) -> str:
+        """A command of ``entrepot``, to its end; what it printed. Raises ConnectionError when it was killed."""
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_")}
+        environ |= {f"ENTREPOT_{name.upper()}": value for name, value in self.given.items()}
+        command = [sys.executable, "-m", "entrepot.cli.main", *words]
+        done = subprocess.run(command, capture_output=True, text=True, env=environ, timeout=120, check=False)
+        if done.returncode == -signal.SIGKILL:
+            raise ConnectionError(done.stderr)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout

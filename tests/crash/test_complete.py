@@ -1,0 +1,91 @@
+"""The table is whole: between any two steps of a verb that reach the disk there is a failpoint, and it is listed."""
+
+import itertools
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from entrepot import failpoint
+from tests.conftest import Loop, TestHub
+from tests.crash.client import Client
+from tests.crash.doors import SETTINGS, InProcess
+from tests.crash.verbs import BUCKETS, VERBS, Verb
+
+MONTH, THREE_DAYS = 30 * 86_400, 3 * 86_400
+SOURCE = Path(failpoint.__file__).parent
+
+
+def prepared(loop: Loop, folder: Path, verb: Verb) -> tuple[TestHub, Client]:
+    """A hub in which what the verb needs was done three days ago, or long enough for a collection: a month ago."""
+    hub = TestHub(loop, folder, **SETTINGS)
+    for name in BUCKETS:
+        hub.bucket(name)
+    now = hub.hub.clock
+    hub.hub.clock = lambda: now() - (MONTH if verb.is_chore else THREE_DAYS)
+    client = Client(InProcess(hub))
+    verb.before(client)
+    hub.hub.clock = now
+    return hub, client
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Each thing that a verb does to the disk, in capitals, and each failpoint, as they come."""
+    seen: list[str] = []
+
+    def watch(name: str, does: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(*args: Any, **given: Any) -> Any:
+            done = does(*args, **given)
+            seen.append(name.upper())
+            return done
+
+        return watched
+
+    for name in ("mkdir", "fsync", "ftruncate", "write", "rename", "unlink"):
+        monkeypatch.setattr(os, name, watch(name, getattr(os, name)))
+    monkeypatch.setattr(failpoint, "hook", seen.append)
+    return seen
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_every_step_has_a_failpoint_and_every_failpoint_is_listed(
+    loop: Loop, tmp_path: Path, verb: Verb, monkeypatch: pytest.MonkeyPatch, steps: list[str]
+) -> None:
+    hub, client = prepared(loop, tmp_path / "data", verb)
+    writer = hub.hub.db._writer  # type: ignore[attr-defined]
+    # The trace comes before the statement runs; what counts is that COMMIT stands between its two points.
+    writer.set_trace_callback(lambda text: steps.append(text) if text == "COMMIT" else None)
+    steps.clear()
+    verb.drive(client)
+    steps.append("ANSWER")
+    writer.set_trace_callback(None)
+    assert [one for one in steps if not one.isupper()] == failpoint.path(verb.path)
+    for one, following in itertools.pairwise(steps):
+        # A folder and the folder above it are made by one call.
+        assert not (one.isupper() and following.isupper()) or one == following == "MKDIR", (one, following)
+    client.check()
+    hub.close()
+
+
+def test_every_failpoint_of_the_source_is_passed_by_a_verb_of_the_table() -> None:
+    placed = {
+        name
+        for path in SOURCE.rglob("*.py")
+        for name in re.findall(r'failpoint\.at\("([^"]+)"\)', path.read_text("utf-8"))
+    }
+    assert placed == {name for verb in VERBS for name in failpoint.path(verb.path)}
+    calls = sum(path.read_text("utf-8").count("failpoint.at(") for path in SOURCE.rglob("*.py"))
+    assert calls == len(placed), "a name stands for one place"
+
+
+def test_a_failpoint_means_nothing_without_the_word_that_this_is_a_test() -> None:
+    assert failpoint._killer({}) is None
+    assert failpoint._killer({"ENTREPOT_FAILPOINT": "db.ready"}) is None
+    assert failpoint._killer({"ENTREPOT_FAILPOINT": "db.ready", "ENTREPOT_CRASH_TEST": "yes"}) is None
+    assert failpoint._killer({"ENTREPOT_CRASH_TEST": "1"}) is None
+    assert failpoint._killer({"ENTREPOT_FAILPOINT": "db.ready", "ENTREPOT_CRASH_TEST": "1"}) is not None
+    assert failpoint.hook is None, "the tests themselves must live"
