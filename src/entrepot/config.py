@@ -168,6 +168,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     stop_seconds: Annotated[
         int, Meta(ge=1, le=3600, description="How long running requests may take to finish after SIGTERM.")
     ] = 30
+    outbound_networks: Annotated[
+        str,
+        Meta(
+            description="Networks (CIDR, separated by spaces) inside that workflows may call. Other addresses that are "
+            "not public are refused to them: private, loopback, link-local and the like."
+        ),
+    ] = ""
+    flow_days: Annotated[
+        int, Meta(ge=1, le=3650, description="How many days the runs of workflows are kept after their end.")
+    ] = 30
     trusted_proxies: Annotated[
         str,
         Meta(
@@ -213,7 +223,7 @@ def load(config: str | None = None, environ: dict[str, str] | None = None, **giv
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as fault:
         raise HubError(Kind.CONFIG_INVALID, str(fault)) from fault
-    for name in ("trusted_proxies", "internal_networks"):
+    for name in ("trusted_proxies", "internal_networks", "outbound_networks"):
         try:
             networks.parse(getattr(settings, name))
         except HubError as fault:

@@ -76,6 +76,11 @@ class Kind(Enum):
     IN_USE = Row("UNSUPPORTED", 409, 1029, "It is still in use: {}")
     QUOTA_EXCEEDED = Row("DENIED", 403, 1040, "The quota is used up: {}")
 
+    # --- workflows
+    FLOW_UNKNOWN = Row("UNSUPPORTED", 404, 1050, "There is no such thing in StepFlow: {}")
+    FLOW_INVALID = Row("UNSUPPORTED", 400, 1051, "workflow definition error: {}")
+    FLOW_FAILED = Row("UNSUPPORTED", 500, 1052, "The workflow ran and failed: {}")
+
     # --- the registry
     NAME_INVALID = Row("NAME_INVALID", 400, 43024, "The repository name is not valid: {}")
     NAME_UNKNOWN = Row("NAME_UNKNOWN", 404, 43023, "The repository is not known here: {}")

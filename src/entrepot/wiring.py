@@ -13,6 +13,8 @@ from entrepot.actions.door import ActionsDoor
 from entrepot.config import Settings
 from entrepot.console.app import console_app
 from entrepot.errors import HubError, Kind
+from entrepot.flows.door import FlowsDoor
+from entrepot.flows.engine import FlowEngine
 from entrepot.ops import collect, janitor, pulls, restore, retention, scrub
 from entrepot.ops.context import Hub
 from entrepot.ops.vault import KEY_FILE, create_key_file, open_key_file
@@ -57,7 +59,7 @@ async def open_hub(settings: Settings, *, create: bool = False, restoring: bool 
     except OSError as fault:
         raise HubError(Kind.UNAVAILABLE, f"{folder}: {fault.strerror}") from fault
     migrate_sqlite(folder / FILE)
-    return Hub(
+    hub = Hub(
         settings=settings,
         db=SqliteDatabase(folder / FILE),
         blobs=FileBlobStore(folder),
@@ -65,6 +67,8 @@ async def open_hub(settings: Settings, *, create: bool = False, restoring: bool 
         clock=time.time,
         new_id=_new_id,
     )
+    hub.engine = FlowEngine(hub)
+    return hub
 
 
 def objects_of(settings: Settings) -> Objects:
@@ -92,6 +96,7 @@ class Doors:
         self._registry: App
         self._actions: App
         self._console: App
+        self._flows: App
         self._chores: list[asyncio.Task[None]] = []
 
     def use(self, hub: Hub) -> None:
@@ -100,6 +105,7 @@ class Doors:
         self._registry = RegistryDoor(hub)
         self._actions = ActionsDoor(hub)
         self._console = console_app(hub)
+        self._flows = FlowsDoor(hub)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Route by path; answer the lifespan protocol."""
@@ -113,6 +119,8 @@ class Doors:
             await _plain(send, 200, b"ok\n")
         elif path in API_PATHS and not _is_browser(scope):
             await self._actions(scope, receive, send)
+        elif path.startswith("/namespace/"):
+            await self._flows(scope, receive, send)
         elif path == "/":
             await _plain(send, 302, b"", [(b"location", b"/console")])
         else:
@@ -127,6 +135,7 @@ class Doors:
                 assert self._hub is not None
                 chores = (janitor, pulls, collect, retention, scrub)
                 self._chores = [asyncio.create_task(chore.run(self._hub)) for chore in chores]
+                self._chores.append(asyncio.create_task(self._hub.engine.run()))
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self._stop()

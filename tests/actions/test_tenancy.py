@@ -1,5 +1,6 @@
 """A matrix made from the declarations: every action, called by everybody who could be in the way of it."""
 
+import base64
 import json
 from typing import Any, NamedTuple
 
@@ -12,12 +13,12 @@ from tests.registry.kit import push_image
 
 Keys = tuple[str, ...]
 TRUST = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "ucs:iam::1:root"}
-CHANGES_OWN = {"CreateUser", "CreateProject", "CreateIAMPolicy", "CreateRole"}
+CHANGES_OWN = {"CreateUser", "CreateProject", "CreateIAMPolicy", "CreateRole", "CreateSFNamespace"}
 """Actions with which somebody of another account makes something of their own under our parameters."""
 REFUSED_FOR_ITS_STATE = {
     "CreateDockerImageBucket": 43022, "CreateRepo": 1031, "DeleteRepo": 1010, "CreateUser": 1023,
     "TerminateProject": 299, "CreateIAMPolicy": 1023, "DeleteIAMPolicy": 1029, "CreateRole": 1023,
-    "CreateBucketRobot": 1023,
+    "CreateBucketRobot": 1023, "DeleteSFNamespace": 1029, "DeleteSFWorkflow": 1029,
 }  # fmt: skip
 IN_ONE_PROJECT = {"pull", "push", "delete"}
 
@@ -68,6 +69,7 @@ def world(hub: TestHub) -> World:
         "RolePolicyDocument": role["RolePolicyDocument"], "RobotName": "ci", "Permission": ["Pull"],
         "Reference": "v1", "CurrentPassword": made["Password"], "NewPassword": "one more horse",
     }  # fmt: skip
+    flow(hub, known)
     return World(
         hub,
         (hub.public_key, hub.private_key),
@@ -78,18 +80,39 @@ def world(hub: TestHub) -> World:
     )
 
 
+def flow(hub: TestHub, known: dict[str, Any]) -> None:
+    """A workflow of the account, and a run that waits for an engine."""
+    template = {"Activities": [{"Name": "start", "Type": "StartActivity", "Next": "end"},
+                               {"Name": "end", "Type": "EndActivity"}]}  # fmt: skip
+    known["Workflow"] = base64.b64encode(json.dumps(template).encode()).decode()
+    known["Namespace"] = hub.call("CreateSFNamespace", Namespace="owned")["NamespaceId"]
+    known["WorkflowName"] = "owned"
+    known["WorkflowId"] = f"{known['Namespace']}.owned"
+    known["Globals"], known["Endpoint"] = '{"owned": 1}', "https://owned.test"
+    known["EndpointPublicKey"], known["EndpointPrivateKey"] = "public", "owned"
+    wanted = ("Namespace", "WorkflowName", "Workflow", "Endpoint", "EndpointPublicKey", "EndpointPrivateKey", "Globals")
+    for action in ("SetSFGlobals", "SetSFCredential", "CreateSFWorkflowFromTemplate"):
+        answer = hub.call(action, Region="cn-bj2", **{name: known[name] for name in wanted})
+        assert answer["RetCode"] == 0, answer
+    assert hub.call("PublishSFWorkflow", WorkflowId=known["WorkflowId"])["RetCode"] == 0
+    known["InstanceId"] = hub.call("RunSFWorkflow", WorkflowId=known["WorkflowId"])["InstanceId"]
+
+
 def params_of(world: World, action: Action) -> dict[str, Any]:
     wanted = [field.name for field in fields(action.request) if field.required]
     if action.in_project:
         wanted.append("ProjectId")
-    return {name: world.known[name] for name in wanted}
+    # A namespace is made under a name, and found under its id.
+    own_name = {"Namespace": "new"} if action.name == "CreateSFNamespace" else {}
+    return {**{name: world.known[name] for name in wanted}, **own_name}
 
 
 def dump(hub: TestHub) -> list[Any]:
     """Every row that belongs to somebody."""
     tables = ("bucket", "image", "tag", "manifest", "person", "access_key", "project", "policy", "role", "attachment",
-              "bucket_grant", "account", "quota", "deletion", "deleted_manifest", "bucket_retention",
-              "robot")  # fmt: skip
+              "bucket_grant", "account", "quota", "deletion", "deleted_manifest", "bucket_retention", "robot",
+              "flow_namespace", "flow_global", "flow_credential", "workflow", "workflow_version",
+              "workflow_instance")  # fmt: skip
     return [hub.run(hub.hub.db.read(lambda rows, table=table: rows.all(f"SELECT * FROM {table}"))) for table in tables]
 
 
@@ -185,6 +208,9 @@ def undo(world: World, name: str) -> None:
         push_image(hub, "owned/old", "v1", hub.main)
         assert hub.call("DeleteRepoImage", RepoName="owned", ImageName="old")["RetCode"] == 0
         known["DeletionId"] = hub.call("ListDeleted")["DeletedSet"][0]["DeletionId"]
+    elif name == "DeleteSFCredential":
+        wanted = ("Namespace", "Endpoint", "EndpointPublicKey", "EndpointPrivateKey")
+        hub.call("SetSFCredential", **{field: known[field] for field in wanted})
     elif name == "DeleteUser":
         hub.call("CreateUser", UserName="worker", AccessKeyStatus="Active", LoginProfileStatus="Active")
     elif name == "DeleteAccessKey":

@@ -1,6 +1,8 @@
 """Every action of the hub through UCloud's Python SDK, unchanged, in one story."""
 
+import base64
 import json
+import time
 from typing import Any
 
 import pytest
@@ -42,7 +44,50 @@ def test_every_action(story: Story, shop: Shop) -> None:
     _buckets(story, shop)
     _users(story)
     _policies(story)
+    _flows(story)
     assert story.called == set(ACTIONS)
+
+
+def _flows(story: Story) -> None:
+    namespace = story.call("CreateSFNamespace", Namespace="tales", Remark="once")["NamespaceId"]
+    story.call("UpdateSFNamespace", Namespace=namespace, Remark="twice")
+    assert story.call("ListSFNamespaces")["NamespaceSet"][0]["Remark"] == "twice"
+    story.call("SetSFGlobals", Namespace=namespace, Globals=json.dumps({"Who": "me"}))
+    assert story.call("GetSFGlobals", Namespace=namespace)["Globals"] == {"Who": "me"}
+    endpoint = {"Namespace": namespace, "Endpoint": "https://api.example.com"}
+    story.call("SetSFCredential", EndpointPublicKey="a", EndpointPrivateKey="b", **endpoint)
+    assert len(story.call("ListSFCredentials", Namespace=namespace)["CredentialSet"]) == 1
+    story.call("DeleteSFCredential", **endpoint)
+    ask = {"Name": "ask", "Type": "UHttpActivity", "Next": "end", "Timeout": 5000, "RetryTimes": 1,
+           "Input": {"url": "https://api.ucloud.cn", "method": "POST", "body": {"Action": "GetRegion"}}}  # fmt: skip
+    template = {"Input": [], "Output": [{"Name": "Code", "Type": "INT64", "Value": "${ask.output.RetCode}"}],
+                "Activities": [{"Name": "start", "Type": "StartActivity", "Next": "ask"}, ask,
+                               {"Name": "end", "Type": "EndActivity"}]}  # fmt: skip
+    text = base64.b64encode(json.dumps(template).encode()).decode()
+    assert story.call("CheckSFWorkflowTemplate", Workflow=text)["FaultSet"] == []
+    flow = f"{namespace}.one"
+    story.call("CreateSFWorkflowFromTemplate", Namespace=namespace, WorkflowName="one", Workflow=text)
+    assert story.call("PublishSFWorkflow", WorkflowId=flow)["Version"] == 1
+    typed = story.client.stepflow()
+    assert typed.create_sf_workflow_from_template(
+        {"Namespace": namespace, "WorkflowName": "one", "Workflow": json.dumps(template)}
+    )["Version"] == 2  # fmt: skip
+    assert len(typed.get_sf_workflow_template({"WorkflowId": flow, "WorkflowVersion": 2})["Workflow"]["Activites"]) == 3
+    assert story.call("GetSFWorkflowTemplate", WorkflowId=flow)["Version"] == 1
+    assert story.call("ListSFWorkflows", Namespace=namespace)["TotalCount"] == 1
+    assert len(story.call("ListSFWorkflowVersions", WorkflowId=flow)["VersionSet"]) == 2
+    assert story.call("CreateSFWorkflowToken", WorkflowId=flow)["Token"]
+    run = story.call("RunSFWorkflow", WorkflowId=flow)["InstanceId"]
+    again = story.call("RerunSFInstance", InstanceId=run)["InstanceId"]
+    for instance in (run, again):
+        while not (found := story.call("GetSFInstance", InstanceId=instance))["Instance"]["EndTime"]:
+            time.sleep(0.1)
+        assert found["Output"] == {"Code": 0}, found
+    assert len(story.call("ListSFInstances", WorkflowId=flow)["InstanceSet"]) == 2
+    with pytest.raises(exc.RetCodeException):
+        story.call("CancelSFInstance", InstanceId=run)
+    story.call("DeleteSFWorkflow", WorkflowId=flow)
+    story.call("DeleteSFNamespace", Namespace=namespace)
 
 
 def _account(story: Story) -> None:

@@ -28,6 +28,8 @@ from entrepot.actions import (
     repos,
     retention,
     robots,
+    stepflow,
+    stepflow_runs,
     trash,
 )
 from entrepot.actions.params import Params, read
@@ -59,6 +61,8 @@ HANDLERS_OF = (
     repos,
     retention,
     robots,
+    stepflow,
+    stepflow_runs,
     trash,
 )
 """Modules whose handlers file themselves when they are imported."""

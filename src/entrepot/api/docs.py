@@ -80,7 +80,7 @@ def type_name(field: Field) -> str:
     if isinstance(field.type, type) and issubclass(field.type, Model):
         name = field.type.__name__
         return f"array[[*{name}*](#{name})]" if field.is_list else f"[*{name}*](#{name})"
-    plain = {str: "string", int: "int", bool: "bool"}[field.type]
+    plain = {str: "string", int: "int", bool: "bool", float: "float"}.get(field.type, "any")
     return f"array[{plain}]" if field.is_list else plain
 
 

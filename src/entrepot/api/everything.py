@@ -15,6 +15,8 @@ from entrepot.api import (
     repos,
     retention,
     robots,
+    stepflow,
+    stepflow_runs,
     trash,
 )
 from entrepot.api.declare import ACTIONS
@@ -36,5 +38,7 @@ MODULES = (
     repos,
     retention,
     robots,
+    stepflow,
+    stepflow_runs,
     trash,
 )

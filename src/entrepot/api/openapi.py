@@ -10,7 +10,7 @@ from entrepot import __version__
 from entrepot.api import docs  # noqa: F401 - with it every declaration is filed
 from entrepot.api.declare import ACTIONS, Action, fields, unwrap
 
-TYPES = {str: "string", int: "integer", bool: "boolean"}
+TYPES = {str: "string", int: "integer", bool: "boolean", float: "number"}
 ABOUT = (
     "UCloud's OpenAPI as this hub speaks it. Every call is a GET or POST to one path; the parameter Action names it. "
     "Parameters stand in the query, a form, or a JSON object. Signature is the lower-case hex SHA-1 of all other "
@@ -130,9 +130,10 @@ def _response(action: Action, schemas: dict[str, Any]) -> dict[str, Any]:
 def _model(struct: type[msgspec.Struct], schemas: dict[str, Any]) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     for field in fields(struct):
+        schema: dict[str, Any] = {}  # of any type
         if field.type in TYPES:
-            schema: dict[str, Any] = {"type": TYPES[field.type]}
-        else:
+            schema = {"type": TYPES[field.type]}
+        elif field.type is not Any:
             schemas.setdefault(field.type.__name__, _model(field.type, schemas))
             schema = {"$ref": f"#/components/schemas/{field.type.__name__}"}
         schema = {"type": "array", "items": schema} if field.is_list else schema

@@ -99,6 +99,8 @@ class Hub:
     """How much of its rate each key has used in this process (rates.take)."""
     failures: dict[str, Any] = field(default_factory=dict)
     """Failed logins at the console in this process, by name and by address (visitors)."""
+    engine: Any = None
+    """What runs the workflows (flows.Engine as ops sees it)."""
 
 
 @dataclass(slots=True)
