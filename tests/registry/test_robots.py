@@ -78,7 +78,7 @@ def test_life_of_a_robot(depots: TestHub) -> None:
     assert (ci[0], "PushManifest") in {line[:2] for line in lines}
     assert (ci[0], "Login", ci[0], 0) in lines
     assert (ci[0], "Delete", f"{HOME}/made v2", 299) in lines
-    assert (hub.email, "CreateBucketRobot", f"{HOME} ci Permission=['Pull', 'Push']", 0) in lines
+    assert (hub.email, "CreateBucketRobot", f"{HOME} ci Permission=Pull,Push", 0) in lines
     history = hub.call("ListTagHistory", BucketName=HOME, ImageName="made")["TagHistorySet"]
     assert {one["User"] for one in history} == {ci[0]}
     assert ci[1] not in json.dumps(lines)
