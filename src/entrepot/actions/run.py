@@ -76,7 +76,7 @@ def _target(request: Request) -> str:
 
 
 def _told(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(getattr(value, "value", value))
+    return ",".join(map(_told, value)) if isinstance(value, list) else str(getattr(value, "value", value))
 
 
 async def check_project(ctx: Ctx, project_id: str) -> None:
