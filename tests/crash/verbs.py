@@ -97,6 +97,45 @@ def _delete_bucket(client: Client) -> None:
     client.act("DeleteRepo", RepoName="second")
 
 
+def _image_deleted(client: Client) -> None:
+    two_images(client)
+    _delete_image(client)
+
+
+def _bucket_deleted(client: Client) -> None:
+    _emptied_bucket(client)
+    _delete_bucket(client)
+
+
+def _deletion(client: Client, kind: str) -> dict[str, object] | None:
+    """The newest deletion of a kind; None where a crash came after all was done."""
+    found = [one for one in client.door.call("ListDeleted")["DeletedSet"] if one["Kind"] == kind]
+    assert found or client.again
+    return {name: found[0][name] for name in ("BucketName", "DeletionId")} if found else None
+
+
+def _undelete_image(client: Client) -> None:
+    if (found := _deletion(client, "Image")) is not None:
+        client.act("RestoreDeleted", **found)
+    for tag, blob in (("v1", BIG), ("v2", OTHER)):
+        content = manifest_of([(digest(one), len(one)) for one in (CONFIG, blob)])
+        client.manifests[APP, digest(content)] = content
+        client.tags[APP, tag] = digest(content)
+
+
+def _undelete_bucket(client: Client) -> None:
+    if (found := _deletion(client, "Bucket")) is not None:
+        client.act("RestoreDeleted", **found)
+    assert "second" in [one["RepoName"] for one in client.door.call("GetRepo", Type="private")["RepoSet"]]
+
+
+def _purge(client: Client) -> None:
+    if (found := _deletion(client, "Image")) is not None:
+        client.act("PurgeDeleted", **found)
+    client.again = True
+    assert _deletion(client, "Image") is None
+
+
 def _garbage(client: Client) -> None:
     """A manifest without a tag, a link that nothing needs, a blob without a link, a dead object and an orphan."""
     assert isinstance(client.door, InProcess)
@@ -214,6 +253,19 @@ VERBS = (
         _delete_bucket,
         _emptied_bucket,
     ),
+    Verb(
+        "bring back an image",
+        f"undelete.begun {COMMIT} undelete.part {AUDIT}",
+        _undelete_image,
+        _image_deleted,
+    ),
+    Verb(
+        "bring back a bucket",
+        f"undelete.begun {COMMIT} undelete.part {AUDIT}",
+        _undelete_bucket,
+        _bucket_deleted,
+    ),
+    Verb("purge", f"purge.begun {COMMIT} purge.done {AUDIT}", _purge, _image_deleted),
     Verb(
         "collect",
         f"{REVIEWS} collect.object-due collect.object-gone {COMMIT} collect.object-forgotten"

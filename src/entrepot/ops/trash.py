@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.model import manifest as manifests
 from entrepot.ops import permits, quotas
@@ -113,9 +114,11 @@ async def restore(ctx: Ctx, bucket: str, deletion_id: int) -> Restored:
             return Restored(), False, _show(ctx, rows, deletion)
         return _put_back(ctx, rows, deletion)
 
+    failpoint.at("undelete.begun")
     more = True
     while more:
         part, more, warnings = await ctx.hub.db.write(step)
+        failpoint.at("undelete.part")
         done.manifests += part.manifests
         done.tags += part.tags
         done.skipped += part.skipped
@@ -195,7 +198,9 @@ def _add(ctx: Ctx, rows: Rows, bucket: Bucket, one: sql.Kept, part: Restored) ->
 async def purge(ctx: Ctx, bucket: str, deletion_id: int) -> None:
     """Give a deletion up now; the collector frees what it held. Raises DENIED, DELETION_UNKNOWN."""
     _need(ctx, "delete")
+    failpoint.at("purge.begun")
     await ctx.hub.db.write(lambda rows: sql.expire(rows, _find(ctx, rows, bucket, deletion_id).id, ctx.now))
+    failpoint.at("purge.done")
 
 
 async def set_window(ctx: Ctx, bucket: str, seconds: int | None) -> None:
