@@ -62,6 +62,14 @@ def index_of(children: list[Document], subject: Document | None = None) -> Docum
     )
 
 
+class Deleted(NamedTuple):
+    """A manifest or all of an image: documents with the tags that were on them, and until when they can come back."""
+
+    image: str
+    found: list[tuple[Document, list[str]]]
+    until: int
+
+
 class Model:
     """What clients know. Where the hub may take something by itself, the model says from when on.
 
@@ -80,6 +88,8 @@ class Model:
         """Until when a manifest must be there without a tag."""
         self.uploads: dict[Name, tuple[str, int, int]] = {}
         """The blob that an unfinished upload will be, how much of it came, and when."""
+        self.deleted: dict[int, Deleted] = {}
+        """What can be brought back, by the hub's number of the deletion."""
 
     def pushed(self, image: str, document: Document, tag: str | None, now: int) -> None:
         """A manifest was acknowledged."""
@@ -108,6 +118,22 @@ class Model:
         self.gone |= {name, *lost}
         self.waits.pop(name, None)
         return self.manifests.pop(name)
+
+    def brought_back(self, one: Deleted, now: int) -> None:
+        """A deletion was undone; tags that were set since stay as they are."""
+        for document, tags in one.found:
+            name = (one.image, document.digest)
+            self.manifests[name] = document
+            self.gone.discard(name)
+            self.waits[name] = now + WEEK
+            for tag in tags:
+                if (one.image, tag) not in self.tags:
+                    self.tags[one.image, tag] = document.digest
+                    self.gone.discard((one.image, tag))
+
+    def tags_on(self, name: Name) -> list[str]:
+        """Tags of a manifest."""
+        return [tag for (image, tag), one in self.tags.items() if (image, one) == name]
 
     def of(self, image: str) -> dict[str, Document]:
         """The manifests of an image by digest."""

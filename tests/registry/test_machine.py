@@ -26,6 +26,7 @@ from tests.registry.story import (
     IMAGES,
     ROW_BYTES,
     WEEK,
+    Deleted,
     Document,
     Model,
     Name,
@@ -211,8 +212,26 @@ class Stories(RuleBasedStateMachine):
     @rule(place=places)
     def delete_manifest(self, place: int) -> None:
         name = list(self.model.manifests)[place % len(self.model.manifests)]
+        tags = self.model.tags_on(name)
         assert self.ask("DELETE", name, "manifests").status == 202
-        self.model.forget(name)
+        self.note_deleted(name[0], [(self.model.forget(name), tags)])
+
+    def note_deleted(self, image: str, found: list[tuple[Document, list[str]]]) -> None:
+        [newest] = World.hub.call("ListDeleted", Limit=1)["DeletedSet"]
+        self.model.deleted[newest["DeletionId"]] = Deleted(image, found, World.now + WEEK)
+
+    @precondition(lambda self: self.model.deleted)
+    @rule(place=places)
+    def bring_back(self, place: int) -> None:
+        """As long as its window is open; then never again."""
+        number = list(self.model.deleted)[place % len(self.model.deleted)]
+        one = self.model.deleted.pop(number)
+        bucket = one.image.partition("/")[0]
+        answer = World.hub.call("RestoreDeleted", BucketName=bucket, DeletionId=number)
+        assert answer["RetCode"] == (0 if World.now < one.until else 1034), answer
+        if answer["RetCode"] == 0:
+            self.model.brought_back(one, World.now)
+        assert World.hub.call("RestoreDeleted", BucketName=bucket, DeletionId=number)["RetCode"] == 1034
 
     @rule(image=images, one=blobs)
     def delete_blob(self, image: str, one: str) -> None:
@@ -228,8 +247,9 @@ class Stories(RuleBasedStateMachine):
         bucket, _, name = image.partition("/")
         answer = World.hub.call("DeleteRepoImage", RepoName=bucket, ImageName=name)
         assert (answer["RetCode"] == 0) == bool(self.model.of(image))
-        for one in self.model.of(image):
-            self.model.forget((image, one))
+        tags = {one: self.model.tags_on((image, one)) for one in self.model.of(image)}
+        if tags:
+            self.note_deleted(image, [(self.model.forget((image, one)), tags[one]) for one in tags])
         if with_bucket:
             self.delete_bucket(bucket)
 
@@ -241,6 +261,10 @@ class Stories(RuleBasedStateMachine):
         if not is_empty:
             return
         World.hub.bucket(bucket)
+        mine = [number for number, one in self.model.deleted.items() if one.image.startswith(f"{bucket}/")]
+        for number in mine:  # they are of the bucket that is gone, not of the new one
+            del self.model.deleted[number]
+            assert World.hub.call("RestoreDeleted", BucketName=bucket, DeletionId=number)["RetCode"] in {43023, 1034}
         for known in (self.model.leases, self.model.uploads):
             for image, one in [name for name in known if name[0].startswith(f"{bucket}/")]:
                 kind = "blobs" if known is self.model.leases else "blobs/uploads"
@@ -329,8 +353,9 @@ class Stories(RuleBasedStateMachine):
                 World.hub.call("DeleteRepoImage", RepoName=bucket, ImageName=name)
             for bucket in BUCKETS:
                 World.hub.call("DeleteRepo", RepoName=bucket)
-            World.now += DAY
-            World.hub.run(collect.step(World.hub.hub, Report()))
+            for _ in range(2):
+                World.now += WEEK + DAY
+                World.hub.run(collect.collect(World.hub.hub))
         assert self.counted() == (0, 0, 0)
 
     def long_after(self) -> None:
@@ -370,7 +395,7 @@ class Stories(RuleBasedStateMachine):
 
 @pytest.fixture
 def world(loop: Loop, tmp_path: Path) -> Iterator[None]:
-    World.hub = TestHub(loop, tmp_path / "data", row_bytes=ROW_BYTES, undelete_seconds=0)
+    World.hub = TestHub(loop, tmp_path / "data", row_bytes=ROW_BYTES)
     World.now = int(World.hub.hub.clock())
     World.open()
     yield
