@@ -1,6 +1,7 @@
 """The traps 30 to 55 of section 8 of the wire facts: repeats, typed decoding, the account side, names."""
 
 import asyncio
+import base64
 import http.client
 import json
 import re
@@ -19,6 +20,7 @@ from entrepot.store.db_sqlite import FILE
 from entrepot.store.sql import buckets as buckets_sql
 from tests.actions.test_traps import FORM, JSON, LIST, answer, call, every_kind, form, js, person, sha1_of, stamped
 from tests.conftest import Loop, Reply, TestHub, entrepot, free_port, serve
+from tests.model.flow.kit import start, template
 from tests.registry.kit import push_image
 
 WHERE = {"Region": "cn-bj2", "BucketName": "depot", "RepoName": "depot", "ImageName": "app", "UserName": "alice",
@@ -206,11 +208,22 @@ def test_trap_41_retcode_stands_in_a_body_once(depot: TestHub) -> None:
     assert call(depot, "GetRepo", Type="private")["RepoSet"][0]["Description"] == HOSTILE
 
 
-def test_trap_42_workflows_are_told_to_be_unknown(hub: TestHub) -> None:
-    """Documentation and clients spell Activities in two ways; a hub without workflows answers neither but 161."""
-    for action in ("GetSFWorkflowTemplate", "CreateSFWorkflowFromTemplate"):
-        told = call(hub, action, WorkflowId="ns.name", Namespace="ns", Workflow="e30=", WorkflowName="name")
-        assert (told["RetCode"], told["Message"]) == (161, f"Action [{action}] not found")
+def test_trap_42_activities_are_read_and_told_in_both_spellings(hub: TestHub) -> None:
+    """Documentation and clients spell it Activities and Activites."""
+    namespace = call(hub, "CreateSFNamespace", Namespace="ns")["NamespaceId"]
+    steps = template(start("end"))["Activities"]
+    for number, spelling in enumerate(("Activities", "Activites")):
+        made = {**template(start("end")), spelling: steps}
+        if spelling == "Activites":
+            del made["Activities"]
+        text = base64.b64encode(json.dumps(made).encode()).decode()
+        name = {"Namespace": namespace, "WorkflowName": f"n{number}", "Region": "cn-bj2"}
+        assert call(hub, "CreateSFWorkflowFromTemplate", **name, Workflow=text)["RetCode"] == 0
+        flow = {"WorkflowId": f"{namespace}.n{number}", "Region": "cn-bj2"}
+        assert call(hub, "PublishSFWorkflow", **flow)["RetCode"] == 0
+        told = call(hub, "GetSFWorkflowTemplate", **flow)["Workflow"]
+        assert told["Activities"] == told["Activites"]
+        assert told["Activities"][0]["Name"] == steps[0]["Name"]
 
 
 def test_trap_43_each_reason_of_a_refused_repository_has_its_code(loop: Loop, tmp_path: Path) -> None:

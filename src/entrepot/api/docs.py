@@ -80,8 +80,13 @@ def type_name(field: Field) -> str:
     if isinstance(field.type, type) and issubclass(field.type, Model):
         name = field.type.__name__
         return f"array[[*{name}*](#{name})]" if field.is_list else f"[*{name}*](#{name})"
-    plain = {str: "string", int: "int", bool: "bool", float: "float"}.get(field.type, "any")
+    plain = plain_type(field)
     return f"array[{plain}]" if field.is_list else plain
+
+
+def plain_type(field: Field) -> str:
+    """What a field, or each of its list, is: string, int, bool, float, or any for any JSON."""
+    return {str: "string", int: "int", bool: "bool", float: "float"}.get(field.type, "any")
 
 
 def _table(words: Words, rows: list[str], head: str | None = None) -> str:

@@ -11,7 +11,7 @@ import msgspec
 
 from entrepot.api import samples as printed
 from entrepot.api.declare import ACTIONS, Action, Field, Model, fields
-from entrepot.api.docs import example_text, models_of
+from entrepot.api.docs import example_text, models_of, plain_type
 from entrepot.api.samples import samples
 from entrepot.console import faults, forms
 from entrepot.console.pages import Nav, page
@@ -155,5 +155,5 @@ def _steps(action: Action, params: dict[str, str], public_key: str) -> Steps:
 def _type_of(field: Field) -> tuple[str, str]:
     """(how a field's type is written, the model that it links to or "")."""
     is_model = isinstance(field.type, type) and issubclass(field.type, Model)
-    plain = field.type.__name__ if is_model else {str: "string", int: "int", bool: "bool"}[field.type]
+    plain = field.type.__name__ if is_model else plain_type(field)
     return (f"{plain}[]" if field.is_list else plain), (field.type.__name__ if is_model else "")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from entrepot.api.declare import Action, Field, fields
+from entrepot.api.docs import plain_type
 
 PREFIX = "p."
 """Parameters stand in the form under this, so that none can be taken for a field of ours."""
@@ -80,7 +81,7 @@ def _line(field: Field, params: Mapping[str, str], picks: Picks, lang: str, chan
         values = [params.get(field.name, _first(field, options))]
         names = [PREFIX + field.name]
     default = "" if field.default is None else str(getattr(field.default, "value", field.default))
-    plain = {str: "string", int: "int", bool: "bool"}[field.type]
+    plain = plain_type(field)
     return Line(
         name=field.name,
         is_list=field.is_list,
