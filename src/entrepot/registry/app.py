@@ -115,6 +115,8 @@ class RegistryDoor:
             answer = await handler(call)
         except HubError as fault:
             answer = render(fault, challenge)
+            if call is not None:
+                await call.linger()
             if call is not None and method in _CHANGES and fault.kind in _REFUSALS:
                 await audit.record_refusal(call.ctx, _CHANGES[method], f"{call.name} {call.reference}".rstrip(), fault)
         except Broken:

@@ -4,6 +4,7 @@ Plain ASGI, no framework: this is the hot path.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,9 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 JSON = (b"content-type", b"application/json")
+LINGER = 4 * 1024 * 1024
+"""Most bytes that are taken of a body that is refused."""
+LINGER_SECONDS = 1.0
 QUERY_LENGTH = 65_536
 
 
@@ -41,6 +45,8 @@ class Call:
     base_url: str
     stalled: bool = False
     """Whether the body was given up, because nothing came for too long."""
+    is_read: bool = False
+    """Whether all of the body has come."""
 
     def query(self) -> dict[str, list[str]]:
         """Query parameters; every value of each, blank ones too."""
@@ -79,10 +85,26 @@ class Call:
             chunk: bytes = message.get("body", b"")
             more = message.get("more_body", False)
             seen += len(chunk)
+            self.is_read = not more
             if chunk:
                 yield chunk
         if announced is not None and seen != announced:
             raise Broken(0)
+
+    async def linger(self) -> None:
+        """Take a little of what is still on its way before a refusal: who is sending would lose the answer with the
+        connection. Who waits to be told to go on is not told so.
+        """
+        is_coming = self.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in self.headers
+        if self.is_read or not is_coming or b"expect" in self.headers:
+            return
+        left, more = LINGER, True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while more and left > 0:
+                    message = await self.receive()
+                    more = message["type"] == "http.request" and message.get("more_body", False)
+                    left -= len(message.get("body", b""))
 
     async def small_body(self, limit: int, kind: Kind) -> bytes:
         """The whole body of at most ``limit`` bytes; raises ``kind`` beyond it, and TOO_SLOW."""
