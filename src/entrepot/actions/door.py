@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import structlog
 
+# Their handlers file themselves when they are imported.
 from entrepot.actions import (
     accounts,
     audit,
@@ -46,26 +47,6 @@ from entrepot.store.sql import people as people_sql
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 log = structlog.get_logger("actions")
-HANDLERS_OF = (
-    accounts,
-    audit,
-    browse,
-    buckets,
-    damage,
-    history,
-    iam,
-    images,
-    me,
-    own,
-    policies,
-    repos,
-    retention,
-    robots,
-    stepflow,
-    stepflow_runs,
-    trash,
-)
-"""Modules whose handlers file themselves when they are imported."""
 
 
 class ActionsDoor:

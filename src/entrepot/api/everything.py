@@ -21,24 +21,4 @@ from entrepot.api import (
 )
 from entrepot.api.declare import ACTIONS
 
-__all__ = ["ACTIONS", "MODULES"]
-
-MODULES = (
-    accounts,
-    audit,
-    browse,
-    buckets,
-    damage,
-    history,
-    iam,
-    images,
-    me,
-    own,
-    policies,
-    repos,
-    retention,
-    robots,
-    stepflow,
-    stepflow_runs,
-    trash,
-)
+__all__ = ["ACTIONS"]
