@@ -33,6 +33,19 @@ class Rows(Protocol):
         ...
 
 
+ALONE: set[object] = set()
+"""What ``alone`` marked."""
+
+
+def alone(fn: Callable[Concatenate[Rows, P], T]) -> Callable[Concatenate[Rows, P], T]:
+    """Mark a read of one statement: that has one snapshot by itself, so an engine need not open a transaction for it.
+
+    To ask a second one is a fault of the program; RuntimeError says so.
+    """
+    ALONE.add(fn)
+    return fn
+
+
 class Database(Protocol):
     """Where rows live."""
 

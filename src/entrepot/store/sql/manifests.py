@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from entrepot.model.manifest import Manifest
-from entrepot.store.db import Rows
+from entrepot.store.db import Rows, alone
 from entrepot.store.sql import collect, history, immutable, trash
 from entrepot.store.sql.buckets import PLACE, WIDE, Place
 from entrepot.store.sql.usage import Usage, grow
@@ -43,6 +43,7 @@ _QUERIES = {
 }
 
 
+@alone
 def locate(rows: Rows, bucket: str, image: str, reference: str, *, content: bool) -> Stored | None:
     """A manifest by tag or digest, with or without its bytes, in one statement; None without the bucket."""
     row = rows.one(_QUERIES[":" in reference, content], bucket=bucket, image=image, reference=reference)
