@@ -86,6 +86,10 @@ def push_whole(hub: TestHub, name: str, tag: str, config: bytes, login: Any, **m
     return reply.headers["docker-content-digest"]
 
 
+def digest_of(hub: TestHub, name: str, tag: str) -> str:
+    return hub.request("HEAD", f"/v2/{name}/manifests/{tag}", login=hub.main).headers["docker-content-digest"]
+
+
 def furnish(hub: TestHub) -> dict[str, str]:
     """A hub in which every page has something to show; for each page a path that shows it."""
     hub.bucket("owned")
@@ -98,10 +102,17 @@ def furnish(hub: TestHub) -> dict[str, str]:
     index = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [child]}).encode()
     assert put_manifest(hub, "owned/app", "many", index, hub.main, OCI_INDEX).status == 201
     hub.request("DELETE", "/v2/owned/app/manifests/v2", login=hub.main)
+    push_image(hub, "owned/app", "v3", hub.main)
+    hub.request("DELETE", f"/v2/owned/app/manifests/{digest_of(hub, 'owned/app', 'v3')}", login=hub.main)
+    hub.call("CreateBucketRobot", BucketName="owned", RobotName="ci", Permission=["Pull", "Push"])
+    hub.call("SetBucketRetention", BucketName="owned", Rules='[{"Match": ["*"], "KeepNewest": 2}]')
     hub.call("CreateUser", UserName="worker", AccessKeyStatus="Active", LoginProfileStatus="Active",
              Password="battery staple")  # fmt: skip
     document = json.dumps({"Version": "1", "Statement": [{"Effect": "Allow", "Action": "uhub:No", "Resource": "*"}]})
     urn = hub.call("CreateIAMPolicy", PolicyName="nothing", Document=document)["PolicyURN"]
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "ucs:iam::1:root"}
+    hub.call("CreateRole", RoleName="deployer", RolePolicyDocument=json.dumps({"Version": "1", "Statement": [trust]}))
+    hub.call("AttachPoliciesToRole", RoleName="deployer", PolicyURNs=[urn])
     hub.call("AttachPoliciesToUser", UserName="worker", PolicyURNs=[urn])
     return {
         "/console": "/console",
@@ -112,6 +123,10 @@ def furnish(hub: TestHub) -> dict[str, str]:
         "/console/buckets": "/console/buckets",
         "/console/bucket": "/console/bucket?name=owned",
         "/console/bucket/settings": "/console/bucket/settings?name=owned",
+        "/console/bucket/robots": "/console/bucket/robots?name=owned",
+        "/console/bucket/retention": "/console/bucket/retention?name=owned",
+        "/console/bucket/trash": "/console/bucket/trash?name=owned",
+        "/console/trash": "/console/trash",
         "/console/image": "/console/image?bucket=owned&name=app",
         "/console/image/history": "/console/image/history?bucket=owned&name=app",
         "/console/manifest": "/console/manifest?bucket=owned&image=app&reference=v1",
@@ -120,6 +135,8 @@ def furnish(hub: TestHub) -> dict[str, str]:
         "/console/user": "/console/user?name=worker",
         "/console/policies": "/console/policies",
         "/console/policy": f"/console/policy?urn={urn}",
+        "/console/roles": "/console/roles",
+        "/console/role": "/console/role?name=deployer",
         "/uapi/apikey": "/uapi/apikey",
         "/uapi/ucloudapi": "/uapi/ucloudapi",
         "/uapi/detail": "/uapi/detail?id=GetImageBucketList",

@@ -14,16 +14,18 @@ from tests.console.kit import Surfer, config_of, furnish, push_whole, signed_in,
 
 ADMIN = {
     "/console/audit", "/console/users", "/console/user", "/console/policies", "/console/policy",
+    "/console/roles", "/console/role", "/console/bucket/robots",
 }  # fmt: skip
 """What only an administrator sees."""
 PULLER = {
     "/console/buckets", "/console/bucket", "/console/bucket/settings", "/console/image", "/console/image/history",
-    "/console/manifest",
+    "/console/manifest", "/console/bucket/retention", "/console/bucket/trash", "/console/trash",
 }  # fmt: skip
 """What takes the right to pull."""
 OURS = {
     "/console/bucket", "/console/bucket/settings", "/console/image", "/console/image/history", "/console/manifest",
-    "/console/user", "/console/policy",
+    "/console/user", "/console/policy", "/console/role", "/console/bucket/robots", "/console/bucket/retention",
+    "/console/bucket/trash",
 }  # fmt: skip
 """What names something of the owner's account."""
 STRICT = {

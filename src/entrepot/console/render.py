@@ -123,12 +123,13 @@ class Renderer:
 
 
 def ago(seconds: int, lang: str) -> str:
-    """3 hours ago; a year is told as days too, the exact time stands beside it."""
-    passed = max(0, seconds)
-    if passed < 60:
+    """3 hours ago, or in 3 hours; a year is told as days too, the exact time stands beside it."""
+    apart = abs(seconds)
+    if apart < 60:
         return "刚刚" if lang == "zh" else "just now"
-    _, unit, en, zh = next((one for one in _STEPS if passed < one[0]), _STEPS[-1])
-    number = passed // unit
+    _, unit, en, zh = next((one for one in _STEPS if apart < one[0]), _STEPS[-1])
+    number = apart // unit
     if lang == "zh":
-        return f"{number} {zh}前"
-    return f"{number} {en}{'' if number == 1 else 's'} ago"
+        return f"{number} {zh}{'后' if seconds < 0 else '前'}"
+    length = f"{number} {en}{'' if number == 1 else 's'}"
+    return f"in {length}" if seconds < 0 else f"{length} ago"
