@@ -13,7 +13,9 @@ from tests.conftest import Reply, TestHub
 from tests.console.kit import Surfer, config_of, furnish, push_whole, signed_in, tags_of
 
 ADMIN = {
-    "/console/audit", "/console/users", "/console/user", "/console/policies", "/console/policy",
+    "/console/audit", "/console/users", "/console/user", "/console/policies", "/console/policy", "/stepflow/manage",
+    "/stepflow/manage/gallery", "/stepflow/manage/new", "/stepflow/manage/namespace", "/stepflow/manage/workflow",
+    "/stepflow/manage/versions", "/stepflow/manage/runs", "/stepflow/manage/run",
 }  # fmt: skip
 """What only an administrator sees."""
 PULLER = {
@@ -23,7 +25,8 @@ PULLER = {
 """What takes the right to pull."""
 OURS = {
     "/console/bucket", "/console/bucket/settings", "/console/image", "/console/image/history", "/console/manifest",
-    "/console/user", "/console/policy",
+    "/console/user", "/console/policy", "/stepflow/manage/namespace", "/stepflow/manage/workflow",
+    "/stepflow/manage/versions", "/stepflow/manage/runs", "/stepflow/manage/run",
 }  # fmt: skip
 """What names something of the owner's account."""
 STRICT = {
@@ -197,7 +200,7 @@ def test_nothing_of_a_request_runs(hub: TestHub, lang: str) -> None:
 
 def test_a_page_that_is_not_there(hub: TestHub) -> None:
     for surfer in (Surfer(hub), signed_in(hub, hub.main)):
-        for path in ("/stepflow/manage/", "/console/nothing", "/favicon.ico", "/console/static/none.css"):
+        for path in ("/stepflow/manage/nothing", "/console/nothing", "/favicon.ico", "/console/static/none.css"):
             reply = surfer.get(path)
             assert reply.status == 404
             check_headers(reply)

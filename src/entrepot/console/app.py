@@ -22,7 +22,9 @@ from entrepot.console import (  # noqa: F401 - their pages file themselves
     people,
     policies,
     projects,
+    runs,
     sign_in,
+    workflows,
 )
 from entrepot.console.cookies import cookie, csrf_holds, csrf_token, jar, look_cookies
 from entrepot.console.pages import PAGES, Page
