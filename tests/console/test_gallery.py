@@ -9,6 +9,7 @@ import pytest
 from entrepot.console.gallery import samples
 from entrepot.model.flow import template as templates
 from entrepot.model.flow.check import check
+from tests.console.kit import config_of, push_whole
 from tests.flows.conftest import Flows, World, flows, world  # noqa: F401 - fixtures
 from tests.registry.kit import push_image
 
@@ -28,7 +29,7 @@ def bodies(world: World) -> list[dict[str, Any]]:  # noqa: F811
 
 def stocked(flows: Flows) -> str:  # noqa: F811
     flows.hub.bucket("from")
-    return push_image(flows.hub, "from/app", "v1", flows.hub.main)
+    return push_whole(flows.hub, "from/app", "v1", config_of(), flows.hub.main)
 
 
 @pytest.mark.parametrize("sample", samples().values(), ids=samples())
@@ -42,16 +43,15 @@ def test_the_data_is_whole(sample: Any) -> None:
 
 
 def test_promotion_waits_for_the_approval_and_for_the_digest(flows: Flows, world: World) -> None:  # noqa: F811
-    stocked(flows)
+    asked = stocked(flows)
     flows.hub.bucket("stable")
     answers = [b'{"State": "open"}', b'{"State": "approved"}']
     world.say["/approve"] = lambda: (200, {}, b"{}")
 
     def copy() -> Any:
-        push_image(flows.hub, "stable/app", "v1", flows.hub.main)
+        push_whole(flows.hub, "stable/app", "v1", config_of(), flows.hub.main)
         return 200, {}, b"{}"
 
-    asked = flows.ok("DescribeManifest", BucketName="from", ImageName="app", Reference="v1")["Digest"]
     world.say[f"/approve?Digest={asked.replace(':', '%3A')}"] = lambda: (200, {}, answers.pop(0))
     world.say["/copy"] = copy
     found = run(flows, "promote", Bucket="from", Image="app", Tag="v1", TargetBucket="stable",
@@ -63,8 +63,7 @@ def test_promotion_waits_for_the_approval_and_for_the_digest(flows: Flows, world
 
 
 def test_a_refused_promotion_orders_nothing(flows: Flows, world: World) -> None:  # noqa: F811
-    stocked(flows)
-    asked = flows.ok("DescribeManifest", BucketName="from", ImageName="app", Reference="v1")["Digest"]
+    asked = stocked(flows)
     world.say[f"/a?Digest={asked.replace(':', '%3A')}"] = (200, {}, b'{"State": "refused"}')
     found = run(flows, "promote", Bucket="from", Image="app", Tag="v1", TargetBucket="stable",
                 ApprovalUrl=f"{world.url}/a", CopierUrl=f"{world.url}/copy")  # fmt: skip
@@ -76,8 +75,7 @@ def test_a_refused_promotion_orders_nothing(flows: Flows, world: World) -> None:
 
 
 def test_a_copy_is_asked_for_until_it_is_done(flows: Flows, world: World) -> None:  # noqa: F811
-    stocked(flows)
-    digest = flows.ok("DescribeManifest", BucketName="from", ImageName="app", Reference="v1")["Digest"]
+    digest = stocked(flows)
     world.say[f"/pull?Digest={digest.replace(':', '%3A')}"] = (200, {}, b'{"State": "done"}')
     given = {"Bucket": "from", "Image": "app", "Tag": "v1", "Target": "abroad/app:v1"}
     found = run(flows, "copy", PullerUrl=f"{world.url}/pull", **given)
