@@ -64,9 +64,13 @@ def encode(text: str) -> str:
 
 
 def written(template: TemplateModel) -> str:
-    """A saved template as text, with one spelling of its list of steps."""
+    """A saved template as text: one spelling of its list of steps, and no Constrain that says nothing."""
     value = msgspec.to_builtins(template)
     value.pop("Activites", None)
+    lists = [value["Input"], value["Output"], *(one.get("Output") or [] for one in value["Activities"])]
+    for param in (one for listed in lists for one in listed):
+        if param.get("Constrain") is None:
+            param.pop("Constrain", None)
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 

@@ -95,7 +95,7 @@ def _ways(one: Activity) -> Iterator[tuple[str, object]]:
         if one.type == kinds.SWITCH and field.startswith("Input.cases."):
             case = one.given("cases")[int(field.split(".")[2])]
             label = str(case.get("value"))[:SHOWN] if isinstance(case, dict) else ""
-        yield label, name
+        yield "".join(mark if mark.isprintable() else " " for mark in label), name
 
 
 def draw(found: list[Step]) -> Graph:
