@@ -330,7 +330,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     entrepot("quota", "set", "--data", str(data), "--project", secrets["ProjectId"], "--buckets", "none")
     port = free_port()
     # debug: the log tells which client called which action.
-    process = serve(data, port, log_level="debug")
+    # Workflows of tests call servers of the tests.
+    process = serve(data, port, log_level="debug", outbound_networks="127.0.0.0/8")
     yield Live(
         f"http://127.0.0.1:{port}",
         port,

@@ -1,5 +1,6 @@
 """A browser without a screen: cookies, forms with their tokens, redirects."""
 
+import base64
 import json
 import re
 from html.parser import HTMLParser
@@ -7,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.conftest import Reply, TestHub
+from tests.model.flow.kit import http, param, start, template
 from tests.registry.kit import OCI_INDEX, manifest_of, push_blob, push_image, put_manifest
 
 FORM = "application/x-www-form-urlencoded"
@@ -90,6 +92,26 @@ def digest_of(hub: TestHub, name: str, tag: str) -> str:
     return hub.request("HEAD", f"/v2/{name}/manifests/{tag}", login=hub.main).headers["docker-content-digest"]
 
 
+def furnish_flow(hub: TestHub) -> str:
+    """The id of a workflow with two versions, a global and a key of a namespace."""
+    namespace = hub.call("CreateSFNamespace", Namespace="work", Remark="of owned things")["NamespaceId"]
+    hub.call("SetSFGlobals", Namespace=namespace, Globals='{"Bucket": "owned"}')
+    hub.call("SetSFCredential", Namespace=namespace, Endpoint="https://api.example.com",
+             EndpointPublicKey="key-of-owned", EndpointPrivateKey="never shown")  # fmt: skip
+    for remark in ("one", "two"):
+        value = template(start("ask"), http("ask", "end", Note=f"owned {remark}"), inputs=[param("Who")])
+        text = base64.b64encode(json.dumps(value).encode()).decode()
+        hub.call("CreateSFWorkflowFromTemplate", Region="cn-bj2", Namespace=namespace, WorkflowName="ask",
+                 Workflow=text)  # fmt: skip
+    assert hub.call("PublishSFWorkflow", WorkflowId=f"{namespace}.ask")["RetCode"] == 0
+    return f"{namespace}.ask"
+
+
+def furnish_run(hub: TestHub, flow: str) -> str:
+    """The id of a run that waits for an engine."""
+    return str(hub.call("RunSFWorkflow", WorkflowId=flow, Input='{"Who": "owned"}')["InstanceId"])
+
+
 def furnish(hub: TestHub) -> dict[str, str]:
     """A hub in which every page has something to show; for each page a path that shows it."""
     hub.bucket("owned")
@@ -114,8 +136,17 @@ def furnish(hub: TestHub) -> dict[str, str]:
     hub.call("CreateRole", RoleName="deployer", RolePolicyDocument=json.dumps({"Version": "1", "Statement": [trust]}))
     hub.call("AttachPoliciesToRole", RoleName="deployer", PolicyURNs=[urn])
     hub.call("AttachPoliciesToUser", UserName="worker", PolicyURNs=[urn])
+    flow = furnish_flow(hub)
     return {
         "/console": "/console",
+        "/stepflow/manage": "/stepflow/manage",
+        "/stepflow/manage/gallery": "/stepflow/manage/gallery",
+        "/stepflow/manage/new": "/stepflow/manage/new?from=prune",
+        "/stepflow/manage/namespace": f"/stepflow/manage/namespace?id={flow.partition('.')[0]}",
+        "/stepflow/manage/workflow": f"/stepflow/manage/workflow?id={flow}",
+        "/stepflow/manage/versions": f"/stepflow/manage/versions?id={flow}&left=1&right=2",
+        "/stepflow/manage/runs": f"/stepflow/manage/runs?id={flow}",
+        "/stepflow/manage/run": f"/stepflow/manage/run?id={furnish_run(hub, flow)}",
         "/console/login": "/console/login",
         "/console/logout": "/console/logout",
         "/console/account": "/console/account",

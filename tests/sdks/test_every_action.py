@@ -75,6 +75,7 @@ def _flows(story: Story) -> None:
     assert len(typed.get_sf_workflow_template({"WorkflowId": flow, "WorkflowVersion": 2})["Workflow"]["Activites"]) == 3
     assert story.call("GetSFWorkflowTemplate", WorkflowId=flow)["Version"] == 1
     assert story.call("ListSFWorkflows", Namespace=namespace)["TotalCount"] == 1
+    assert story.call("DescribeSFWorkflow", WorkflowId=flow)["Workflow"]["LastState"] == ""
     assert len(story.call("ListSFWorkflowVersions", WorkflowId=flow)["VersionSet"]) == 2
     assert story.call("CreateSFWorkflowToken", WorkflowId=flow)["Token"]
     run = story.call("RunSFWorkflow", WorkflowId=flow)["InstanceId"]

@@ -119,7 +119,8 @@ class Renderer:
             "ago": lambda seconds: ago(int(visit.hub.clock()) - seconds, visit.lang),
             **shown.values,
         }
-        return self._environment.get_template(shown.template).render(values).encode()
+        # JSON may hold halves of characters, which no encoding takes.
+        return self._environment.get_template(shown.template).render(values).encode(errors="replace")
 
 
 def ago(seconds: int, lang: str) -> str:
