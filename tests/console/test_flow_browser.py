@@ -1,5 +1,6 @@
 """Workflows in a real browser: from the gallery over a fault and a failed step to a run that ends well."""
 
+# ruff: noqa: F811 - fixtures of other files are imported, then asked for by name
 import json
 from typing import Any
 
@@ -16,9 +17,9 @@ WORDS = {
            "save": "Save", "no step": "there is no step 'nowhere'; name the step that follows", "publish":
            "Publish version 1", "run": "Run…", "go": "Run", "failed": "failed", "done": "done",
            "again": "Run again from the failed step", "wrong": "To correct", "answer": "Whole answer"},
-    "zh": {"create": "创建", "gallery": "从模板库创建", "use": "查看并使用 每晚镜像同步", "check": "检查", "save": "保存",
-           "no step": "没有步骤 'nowhere'，请填写后续步骤的名称", "publish": "发布版本 1", "run": "运行…", "go": "运行",
-           "failed": "失败", "done": "成功", "again": "从失败的步骤继续", "wrong": "需要修改", "answer": "完整响应"},
+    "zh": {"create": "创建", "gallery": "从模板库创建", "use": "查看并使用 每晚镜像同步", "check": "检查",
+           "save": "保存", "no step": "没有步骤 'nowhere'，请填写后续步骤的名称", "publish": "发布版本 1",
+           "run": "运行…", "go": "运行", "failed": "失败", "done": "成功", "again": "从失败的步骤继续", "wrong": "需要修改", "answer": "完整响应"},
 }  # fmt: skip
 
 
@@ -29,7 +30,7 @@ def test_from_the_gallery_to_a_run_that_ends_well(
     bucket: str,
     world: World,
     lang: str,
-    faults: list[str],  # noqa: F811
+    faults: list[str],
 ) -> None:
     words = WORDS[lang]
     api_of(live).call("CreateRepo", RepoName=bucket)
@@ -100,7 +101,7 @@ def test_every_page_of_workflows_is_accessible_and_fits(
     browser: Browser,
     live: Live,
     look: str,
-    faults: list[str],  # noqa: F811
+    faults: list[str],
 ) -> None:
     size = {"width": 360 if look == "narrow" else 1280, "height": 900}
     lang = "zh" if look == "dark" else "en"

@@ -1,5 +1,6 @@
 """Every template of the gallery is saved, published and run against a hub, to its end."""
 
+# ruff: noqa: F811 - fixtures of other files are imported, then asked for by name
 import json
 import re
 from typing import Any
@@ -16,18 +17,18 @@ from tests.registry.kit import push_image
 CJK = re.compile("[一-鿿]")
 
 
-def run(flows: Flows, sample: str, **given: Any) -> dict[str, Any]:  # noqa: F811
+def run(flows: Flows, sample: str, **given: Any) -> dict[str, Any]:
     found = samples()[sample]
     name = flows.save(found.template, found.name)
     asked = flows.ok("RunSFWorkflow", WorkflowId=name, Input=json.dumps(given))
     return flows.ended(asked["InstanceId"])
 
 
-def bodies(world: World) -> list[dict[str, Any]]:  # noqa: F811
+def bodies(world: World) -> list[dict[str, Any]]:
     return [json.loads(call[3]) for call in world.calls if call[0] == "POST"]
 
 
-def stocked(flows: Flows) -> str:  # noqa: F811
+def stocked(flows: Flows) -> str:
     flows.hub.bucket("from")
     return push_whole(flows.hub, "from/app", "v1", config_of(), flows.hub.main)
 
@@ -42,7 +43,7 @@ def test_the_data_is_whole(sample: Any) -> None:
         assert CJK.search(zh)
 
 
-def test_promotion_waits_for_the_approval_and_for_the_digest(flows: Flows, world: World) -> None:  # noqa: F811
+def test_promotion_waits_for_the_approval_and_for_the_digest(flows: Flows, world: World) -> None:
     asked = stocked(flows)
     flows.hub.bucket("stable")
     answers = [b'{"State": "open"}', b'{"State": "approved"}']
@@ -62,7 +63,7 @@ def test_promotion_waits_for_the_approval_and_for_the_digest(flows: Flows, world
     assert not answers
 
 
-def test_a_refused_promotion_orders_nothing(flows: Flows, world: World) -> None:  # noqa: F811
+def test_a_refused_promotion_orders_nothing(flows: Flows, world: World) -> None:
     asked = stocked(flows)
     world.say[f"/a?Digest={asked.replace(':', '%3A')}"] = (200, {}, b'{"State": "refused"}')
     found = run(flows, "promote", Bucket="from", Image="app", Tag="v1", TargetBucket="stable",
@@ -74,7 +75,7 @@ def test_a_refused_promotion_orders_nothing(flows: Flows, world: World) -> None:
     assert "no such tag" in none["Instance"]["Fault"]
 
 
-def test_a_copy_is_asked_for_until_it_is_done(flows: Flows, world: World) -> None:  # noqa: F811
+def test_a_copy_is_asked_for_until_it_is_done(flows: Flows, world: World) -> None:
     digest = stocked(flows)
     world.say[f"/pull?Digest={digest.replace(':', '%3A')}"] = (200, {}, b'{"State": "done"}')
     given = {"Bucket": "from", "Image": "app", "Tag": "v1", "Target": "abroad/app:v1"}
@@ -85,7 +86,7 @@ def test_a_copy_is_asked_for_until_it_is_done(flows: Flows, world: World) -> Non
     assert run(flows, "copy", PullerUrl=f"{world.url}/pull", **given)["Instance"]["State"] == "Failure"
 
 
-def test_pruning_reports_first_and_deletes_when_told(flows: Flows, world: World) -> None:  # noqa: F811
+def test_pruning_reports_first_and_deletes_when_told(flows: Flows, world: World) -> None:
     stocked(flows)
     push_image(flows.hub, "from/app", "v2", flows.hub.main)
     flows.ok("SetBucketRetention", BucketName="from", Rules='[{"Match": ["*"], "KeepNewest": 1}]')
@@ -98,7 +99,7 @@ def test_pruning_reports_first_and_deletes_when_told(flows: Flows, world: World)
     assert flows.ok("ListTags", BucketName="from", ImageName="app")["TotalCount"] == 1
 
 
-def test_a_quota_is_told_of_from_its_percentage_on(flows: Flows, world: World) -> None:  # noqa: F811
+def test_a_quota_is_told_of_from_its_percentage_on(flows: Flows, world: World) -> None:
     stocked(flows)
     hub = flows.hub
     # What an operator does with `entrepot quota`: the project may hold one bucket, and holds it.
@@ -114,7 +115,7 @@ def test_a_quota_is_told_of_from_its_percentage_on(flows: Flows, world: World) -
     assert [(one["Kind"], one["Used"], one["Most"]) for one in bodies(world)] == [("buckets", 1, 1)]
 
 
-def test_a_mirror_is_told_of_each_image(flows: Flows, world: World) -> None:  # noqa: F811
+def test_a_mirror_is_told_of_each_image(flows: Flows, world: World) -> None:
     stocked(flows)
     push_image(flows.hub, "from/other", "v9", flows.hub.main)
     found = run(flows, "mirror", Bucket="from", MirrorUrl=f"{world.url}/pull")

@@ -1,4 +1,4 @@
-"""The gallery: templates as files of gallery/, with what they are for in both languages. Data only; they run like others."""
+"""The gallery: templates as files of gallery/, with what they are for in both languages. They run like others."""
 
 import json
 from functools import cache

@@ -1,9 +1,10 @@
 """A workflow as a drawing: steps in layers from start to end, as numbers for an SVG that graph.html prints.
 
-It reads what it can of a template that is still full of faults, so that they can be marked in it. No colours, no markup.
+It reads what it can of a template that is full of faults, so that they can be marked in it. No colours, no markup.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from entrepot.model.flow import kinds
@@ -202,7 +203,7 @@ def _order(rows: list[list[Any]], chains: Mapping[tuple[int, int], Chain]) -> No
     below: dict[Any, list[Any]] = {}
     for chain in chains.values():
         keys = list(dict.fromkeys(key for key, _ in chain))
-        for upper, lower in zip(keys, keys[1:], strict=False):
+        for upper, lower in pairwise(keys):
             above.setdefault(lower, []).append(upper)
             below.setdefault(upper, []).append(lower)
     for sweep in range(SWEEPS):
@@ -210,7 +211,7 @@ def _order(rows: list[list[Any]], chains: Mapping[tuple[int, int], Chain]) -> No
         at = {key: place / max(1, len(row)) for row in rows for place, key in enumerate(row)}
         for row in reversed(rows) if sweep % 2 else rows:
             weight = {key: sum(at[one] for one in near.get(key, [])) / max(1, len(near.get(key, []))) for key in row}
-            row.sort(key=lambda key: weight[key] if near.get(key) else at[key])  # noqa: B023 - used at once
+            row.sort(key=lambda key: weight[key] if near.get(key) else at[key])
             at.update({key: place / max(1, len(row)) for place, key in enumerate(row)})
 
 
@@ -229,7 +230,7 @@ def _columns(rows: list[list[Any]]) -> tuple[dict[Any, float], float]:
 
 def _down(points: list[tuple[float, float]], label: str) -> Way:
     path = [f"M{points[0][0]:g} {points[0][1]:g}"]
-    for (x1, y1), (x2, y2) in zip(points, points[1:], strict=False):
+    for (x1, y1), (x2, y2) in pairwise(points):
         half = (y1 + y2) / 2
         path.append(f"L{x2:g} {y2:g}" if x1 == x2 else f"C{x1:g} {half:g} {x2:g} {half:g} {x2:g} {y2:g}")
     x, y = points[-1]

@@ -29,23 +29,23 @@ def locate(text: str) -> dict[Path, int]:
     line, seen = 1, 0
     for match in _TOKEN.finditer(text):
         line += text.count("\n", seen, match.start())
-        seen, token = match.start(), match[0]
-        if token in {"}", "]"}:
+        seen, piece = match.start(), match[0]
+        if piece in {"}", "]"}:
             stack.pop()
             keys.pop()
-        elif token == ",":
+        elif piece == ",":
             keys[-1] = None if stack[-1][0] else keys[-1] + 1
-        elif token == ":":
+        elif piece == ":":
             continue
         elif stack and stack[-1][0] and keys[-1] is None:
-            keys[-1] = json.loads(token)
+            keys[-1] = json.loads(piece)
             found.setdefault((*stack[-1][1], keys[-1]), line)
         else:
             path = (*stack[-1][1], keys[-1]) if stack else ()
             found.setdefault(path, line)
-            if token in {"{", "["}:
-                stack.append((token == "{", path))
-                keys.append(None if token == "{" else 0)
+            if piece in {"{", "["}:
+                stack.append((piece == "{", path))
+                keys.append(None if piece == "{" else 0)
                 if len(stack) > _DEEP:
                     break
     return found

@@ -79,8 +79,7 @@ async def _write(visit: Visit) -> Shown | Moved | None:
     """The text of a form goes to the API as base64. A check changes nothing and shows the page."""
     do = visit.form.get("do", "")
     if do == "CheckSFWorkflowTemplate":
-        shown = await (show_new if visit.path.endswith("/new") else show_one)(visit)
-        return shown
+        return await (show_new if visit.path.endswith("/new") else show_one)(visit)
     if do != "CreateSFWorkflowFromTemplate":
         return None
     namespace, _, name = visit.query.get("id", "").partition(".")
@@ -173,7 +172,7 @@ async def show_versions(visit: Visit) -> Shown:
             saved = await visit.run("GetSFWorkflowTemplate", _place(visit), WorkflowId=workflow.workflow_id,
                                     WorkflowVersion=str(version))  # fmt: skip
             texts.append(written(saved.workflow).splitlines())
-        changes = [_kind(line) for line in list(difflib.unified_diff(*texts, n=3, lineterm=""))[2:]]
+        changes = [_kind(line) for line in list(difflib.unified_diff(texts[0], texts[1], n=3, lineterm=""))[2:]]
     return Shown(
         "workflow_versions.html",
         {
