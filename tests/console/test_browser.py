@@ -36,7 +36,8 @@ PATHS = (
     "/console/policy?urn=ucs:iam::ucs:policy/UHubFullAccess", "/uapi/apikey", "/uapi/ucloudapi",
     "/uapi/detail?id=GetImageBucketList", "/uapi/detail?id=DeleteImage", "/uapi/detail?id=CreateIAMPolicy",
     "/console/bucket/robots?name={bucket}", "/console/bucket/retention?name={bucket}&preview=1",
-    "/console/bucket/trash?name={bucket}", "/console/trash", "/console/roles", "/console/role?name={bucket}",
+    "/console/bucket/trash?name={bucket}", "/console/trash", "/console/jobs", "/console/roles",
+    "/console/role?name={bucket}",
     "/console/logout",
 )  # fmt: skip
 
