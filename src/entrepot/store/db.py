@@ -6,6 +6,7 @@ engine asks for it; the same function serves every engine. Statements are writte
 """
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -51,6 +52,13 @@ class Database(Protocol):
         """Like ``write``, without waiting for the disk: for rows that may be lost in a power cut.
 
         Every later ``write`` makes earlier notes durable too; a killed process loses none.
+        """
+        ...
+
+    def alone(self, name: str) -> AbstractAsyncContextManager[bool]:
+        """Whether this process does a chore now; True for one at a time where several nodes share the rows.
+
+        It saves double work and no more: what must not happen twice is claimed in rows.
         """
         ...
 

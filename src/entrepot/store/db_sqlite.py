@@ -10,7 +10,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -114,6 +114,12 @@ class SqliteDatabase:
     async def note(self, fn: Callable[Concatenate[Rows, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``fn`` in one transaction; returns without waiting for the disk."""
         return await self._submit(lambda rows: fn(rows, *args, **kwargs), durable=False)
+
+    @contextlib.asynccontextmanager
+    async def alone(self, name: str) -> AsyncIterator[bool]:
+        """Always: the processes of one node share the work through rows."""
+        del name
+        yield True
 
     async def damage(self, *, deep: bool) -> list[str]:
         """SQLite's own check, on its own connection in a thread; ``deep`` holds the indexes against their tables."""
