@@ -62,6 +62,10 @@ class Database(Protocol):
         """
         ...
 
+    async def still_alone(self, name: str) -> bool:
+        """Whether this process holds a chore yet that it was given (``alone``): a lost connection may have ended that."""
+        ...
+
     async def damage(self, *, deep: bool) -> list[str]:
         """What is broken in the engine's own structures, a line each; empty where the engine sees to that itself."""
         ...

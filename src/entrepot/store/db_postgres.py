@@ -71,6 +71,8 @@ class PostgresDatabase:
                     return await self._read_one(reader, key, lambda rows: fn(rows, *args, **kwargs))
                 except More:
                     self._aside.add(key)
+                except psycopg.errors.InvalidSqlStatementName:
+                    pass  # whoever sent it first was refused; a thread hears why
                 except psycopg.Error as fault:
                     if not is_gone(fault):
                         raise plain(fault) from None
@@ -169,6 +171,19 @@ class PostgresDatabase:
         finally:
             if is_mine:
                 await asyncio.shield(asyncio.to_thread(self._let_go, name))
+
+    async def still_alone(self, name: str) -> bool:
+        """Ask the session that holds the lock."""
+        return await asyncio.to_thread(self._is_held, name)
+
+    def _is_held(self, name: str) -> bool:
+        with self._claiming:
+            try:
+                if self._claims is not None:
+                    self._claims.execute("SELECT 1")
+            except psycopg.Error:
+                self._end_claims()
+            return name in self._claimed
 
     def _claim(self, name: str) -> bool:
         with self._claiming, plain_faults():
