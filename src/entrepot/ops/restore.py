@@ -121,7 +121,7 @@ async def restore(
     progress("rows", 0, 0)
     _put_rows(folder.path(name, ROWS), data / rows_file.HUB, about)
     (data / vault.KEY_FILE).unlink(missing_ok=True)
-    vault.create_key_file(data, key)
+    vault.create_key_file(data / vault.KEY_FILE, key)
     return report
 
 
