@@ -266,6 +266,8 @@ def keep(live: Live, bucket: str) -> None:
     api.call("SetBucketRetention", BucketName=bucket, Rules='[{"Match": ["*"], "KeepNewest": 1}]')
     api.call("SetBucketImmutableTags", BucketName=bucket, Tag=["release-*"], ExceptTag=["release-*-rc*"])
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "ucs:iam::1:root"}
+    if bucket in {one["RoleName"] for one in api.call("ListRoles", Limit=100)["Roles"]}:  # of another look
+        api.call("DeleteRole", RoleName=bucket)
     api.call("CreateRole", RoleName=bucket, RolePolicyDocument=json.dumps({"Version": "1", "Statement": [trust]}))
     api.call("AttachPoliciesToRole", RoleName=bucket, PolicyURNs=["ucs:iam::ucs:policy/UHubFullAccess"])
 
