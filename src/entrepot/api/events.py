@@ -22,6 +22,7 @@ class EventKind(enum.Enum):
     UNSHARED = "bucket.unshared"
     GONE = "bucket.deleted"
     BACK = "bucket.restored"
+    NEAR = "quota.near"
     QUOTA = "quota.reached"
     COLLECTED = "collection.done"
     SCANNED = "scan.done"
@@ -32,8 +33,10 @@ class EventKind(enum.Enum):
 Kinds = Annotated[
     list[EventKind],
     doc(
-        "Kinds of events, without any all of them; image.pushed: a tag is new, image.moved: it points elsewhere now",
-        "事件类型，不填表示全部；image.pushed：新标签，image.moved：标签指向了其他摘要",
+        "Kinds of events, without any all of them; image.pushed: a tag is new, image.moved: it points elsewhere "
+        "now, quota.near: 90 % are used, quota.reached: a push was refused",
+        "事件类型，不填表示全部；image.pushed：新标签，image.moved：标签指向了其他摘要，"
+        "quota.near：用量达到 90 %，quota.reached：推送因配额被拒绝",
         eg="image.pushed",
     ),
 ]
@@ -91,6 +94,8 @@ class ListEvents(Request, frozen=True, kw_only=True):
 
     bucket_name: BucketName
     kind: Annotated[EventKind, doc("Only this kind", "只返回该类型", eg="image.pushed")] | None = None
-    after: Annotated[int, doc("Only events with a greater Number", "只返回编号大于该值的事件", eg=0, ge=0, le=2**53)] = 0
+    after: Annotated[
+        int, doc("Only events with a greater Number", "只返回编号大于该值的事件", eg=0, ge=0, le=2**53)
+    ] = 0
     limit: Limit = 20
     returns: ClassVar = Events

@@ -67,7 +67,7 @@ class NewTrigger(Response, frozen=True):
     title="创建触发器",
     zh="让工作流由镜像仓库的事件或定时启动，运行已发布的版本，以保存该版本的用户当时的权限运行；该用户须能拉取事件涉及的"
     "镜像。事件的字段（Kind、Number、BucketName、ImageName、TagName、Digest、OldDigest、User、Time、Event）按名称填入"
-    "工作流声明的输入。停机期间错过的定时任务在启动后补一次。同一事件或时刻只触发一次；由工作流引起的事件最多连续 8 层。"
+    "工作流声明的输入。停机期间错过的定时任务在启动后补一次。同一事件或时刻只触发一次；工作流引起的事件最多连续 8 层。"
     f"{OWN}",
 )
 class CreateSFTrigger(Request, frozen=True, kw_only=True):

@@ -68,6 +68,8 @@ WORDS: dict[str, tuple[str, str, str, str]] = {
                       "标签不可变", "请使用其他标签，或在仓库规则中排除该标签。"),
     "ROBOT_UNKNOWN": ("There is no such robot", "Look at the bucket's robots.",
                       "机器人账号不存在", "请查看该仓库的机器人账号。"),
+    "WEBHOOK_UNKNOWN": ("There is no such webhook or delivery", "Look at the bucket's webhooks.",
+                        "Webhook 或投递记录不存在", "请查看该仓库的 Webhook。"),
     "TOO_SLOW": ("The rest of the request did not come", "Send it again.",
                  "请求未在时限内传完", "请重新提交。"),
     "BACKUP_UNKNOWN": ("There is no such backup", "Look at the folder it should be in.",

@@ -6,10 +6,10 @@ PUSHED, MOVED, DELETED = "image.pushed", "image.moved", "image.deleted"
 RESTORED, PULLED = "image.restored", "image.pulled"
 CREATED, SHARED, UNSHARED = "bucket.created", "bucket.shared", "bucket.unshared"
 GONE, BACK = "bucket.deleted", "bucket.restored"
-QUOTA, COLLECTED, SCANNED = "quota.reached", "collection.done", "scan.done"
+NEAR, QUOTA, COLLECTED, SCANNED = "quota.near", "quota.reached", "collection.done", "scan.done"
 DAMAGED, HEALED = "damage.found", "damage.healed"
-KINDS = (PUSHED, MOVED, DELETED, RESTORED, PULLED, CREATED, SHARED, UNSHARED, GONE, BACK, QUOTA, COLLECTED, SCANNED,
-         DAMAGED, HEALED)  # fmt: skip
+KINDS = (PUSHED, MOVED, DELETED, RESTORED, PULLED, CREATED, SHARED, UNSHARED, GONE, BACK, NEAR, QUOTA, COLLECTED,
+         SCANNED, DAMAGED, HEALED)  # fmt: skip
 TEST = "webhook.test"
 """Not of a bucket: what the test button sends."""
 DEEPEST = 8

@@ -11,7 +11,7 @@ import structlog
 from entrepot.errors import HubError, Kind
 from entrepot.model import names
 from entrepot.model.names import Repository
-from entrepot.ops import access, audit, logins
+from entrepot.ops import access, audit, events, logins
 from entrepot.ops.access import ANONYMOUS, Pass
 from entrepot.ops.context import NOBODY, Ctx, Hub
 from entrepot.ops.origin import Origin
@@ -119,6 +119,7 @@ class RegistryDoor:
                 await call.linger()
             if call is not None and method in _CHANGES and fault.kind in _REFUSALS:
                 await audit.record_refusal(call.ctx, _CHANGES[method], f"{call.name} {call.reference}".rstrip(), fault)
+                await events.refused_for_quota(call.ctx, call.repository.bucket, fault)
         except Broken:
             # Mostly the client is gone and nobody hears this; it may also have sent what is no body.
             stalled = call is not None and call.stalled

@@ -6,6 +6,7 @@ Where nobody listens an event costs one statement that changes nothing; a push d
 import json
 from typing import Any, NamedTuple
 
+from entrepot.model import events as kinds
 from entrepot.store.db import Rows
 
 TOLD = 100
@@ -23,8 +24,8 @@ _NUMBER = (
     " RETURNING event_number, account_id, project_id, name"
 )
 _COLUMNS = (
-    "id", "bucket_id", "number", "kind", "account_id", "project_id", "bucket", "image", "tag", "digest", "detail", "who",
-    "depth", "at",
+    "id", "bucket_id", "number", "kind", "account_id", "project_id", "bucket", "image", "tag", "digest", "detail",
+    "who", "depth", "at",
 )  # fmt: skip
 
 
@@ -166,13 +167,25 @@ def note_pulls(rows: Rows, pulled: dict[int, int], now: int) -> None:
             note(
                 rows,
                 bucket_id,
-                "image.pulled",
+                kinds.PULLED,
                 now,
                 image=image,
                 digest=digest,
                 Count=pulled[manifest_id],
                 Tags=names,
             )
+
+
+def note_collected(rows: Rows, taken: dict[int, int], what: str, now: int) -> None:
+    """File how many manifests or links to blobs (``what``) the collector took from images; an event for each bucket."""
+    buckets: dict[int, dict[str, int]] = {}
+    for image_id, count in taken.items():
+        row = rows.one("SELECT bucket_id, name FROM image WHERE id = :id", id=image_id)
+        if row is not None:
+            buckets.setdefault(row[0], {})[row[1]] = count
+    for bucket_id, images in buckets.items():
+        told: dict[str, Any] = {what: sum(images.values()), "Images": sorted(images)[:TOLD]}
+        note(rows, bucket_id, kinds.COLLECTED, now, **told)
 
 
 def listening(rows: Rows, after: int, limit: int) -> list[int]:
@@ -184,19 +197,6 @@ def listening(rows: Rows, after: int, limit: int) -> list[int]:
         limit=limit,
     )
     return [int(row[0]) for row in found]
-
-
-def has_since(rows: Rows, bucket_id: int, kind: str, since: int) -> bool:
-    """Whether a bucket has had an event of a kind since a time."""
-    return (
-        rows.one(
-            "SELECT 1 FROM event WHERE bucket_id = :bucket AND kind = :kind AND at > :since LIMIT 1",
-            bucket=bucket_id,
-            kind=kind,
-            since=since,
-        )
-        is not None
-    )
 
 
 def page(rows: Rows, bucket_id: int, kind: str | None, after: int, limit: int) -> list[Event]:

@@ -95,7 +95,18 @@ def change(rows: Rows, trigger: Trigger) -> None:
         " input = :input, is_enabled = :is_enabled, due_at = :due_at, reckoned_at = :reckoned_at WHERE id = :id",
         **{
             name: getattr(trigger, name)
-            for name in ("id", "bucket", "kinds", "tags", "cron", "zone", "input", "is_enabled", "due_at", "reckoned_at")
+            for name in (
+                "id",
+                "bucket",
+                "kinds",
+                "tags",
+                "cron",
+                "zone",
+                "input",
+                "is_enabled",
+                "due_at",
+                "reckoned_at",
+            )
         },
     )
     _listen(rows, trigger.account_id)
@@ -193,7 +204,9 @@ def count_waiting(rows: Rows, trigger_id: str) -> int:
 
 def settle(rows: Rows, firing: Firing, state: str, fault: str, instance_id: str, now: int) -> None:
     """A firing has started its run, or will not."""
-    rows.run("UPDATE flow_firing SET state = :state, fault = :fault WHERE id = :id", state=state, fault=fault, id=firing.id)
+    rows.run(
+        "UPDATE flow_firing SET state = :state, fault = :fault WHERE id = :id", state=state, fault=fault, id=firing.id
+    )
     rows.run(
         "UPDATE flow_trigger SET fired_at = :now, fault = :fault,"
         " instance_id = CASE WHEN :instance = '' THEN instance_id ELSE :instance END WHERE id = :id",

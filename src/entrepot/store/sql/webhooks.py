@@ -151,7 +151,11 @@ def settle(rows: Rows, delivery: Delivery) -> None:
     rows.run(
         "UPDATE webhook_delivery SET state = :state, tries = :tries, due_at = :due_at, status = :status, took = :took,"
         " answer = :answer, tried_at = :tried_at WHERE id = :id AND state = 'Waiting'",
-        **{name: value for name, value in delivery._asdict().items() if name not in {"webhook_id", "event_id", "filed_at"}},
+        **{
+            name: value
+            for name, value in delivery._asdict().items()
+            if name not in {"webhook_id", "event_id", "filed_at"}
+        },
     )
 
 
@@ -162,6 +166,15 @@ def go_on(rows: Rows, webhook_id: str, *, failures: int, not_before: int) -> Non
     rows.run(
         "UPDATE webhook SET due_at = :time WHERE id = :id AND due_at > 0 AND due_at < :time",
         time=not_before,
+        id=webhook_id,
+    )
+
+
+def revive(rows: Rows, webhook_id: str, now: int) -> None:
+    """The receiver takes again what it did not for a while: all that waits is due."""
+    rows.run(
+        "UPDATE webhook_delivery SET due_at = :now WHERE webhook_id = :id AND state = 'Waiting' AND due_at > :now",
+        now=now,
         id=webhook_id,
     )
 
@@ -208,7 +221,8 @@ def page(rows: Rows, webhook_id: str, state: str | None, before: int, limit: int
 def count(rows: Rows, webhook_id: str, state: str) -> int:
     """How many deliveries are in a state; at most COUNTED."""
     row = rows.one(
-        "SELECT COUNT(*) FROM (SELECT 1 FROM webhook_delivery WHERE webhook_id = :id AND state = :state LIMIT :limit) c",
+        "SELECT COUNT(*) FROM (SELECT 1 FROM webhook_delivery WHERE webhook_id = :id AND state = :state"
+        " LIMIT :limit) c",
         id=webhook_id,
         state=state,
         limit=COUNTED,
@@ -246,3 +260,21 @@ def forget(rows: Rows, before: int, limit: int) -> int:
         before=before,
         limit=limit,
     )
+
+
+def hold(rows: Rows, webhook: Webhook, until: int) -> bool:
+    """Take a webhook that was seen due, for a while; False when somebody else was first."""
+    return (
+        rows.run(
+            "UPDATE webhook SET due_at = :until WHERE id = :id AND due_at = :seen",
+            until=until,
+            id=webhook.id,
+            seen=webhook.due_at,
+        )
+        == 1
+    )
+
+
+def keep(rows: Rows, webhook_id: str, until: int) -> None:
+    """Go on holding it."""
+    rows.run("UPDATE webhook SET due_at = :until WHERE id = :id", until=until, id=webhook_id)
