@@ -88,8 +88,10 @@ class WebhookSender:
                     log.warning("webhooks wait", reason=fault.message)
                 except Exception:
                     log.exception("webhooks wait; they are tried again")
+                # Not wait_for: that may lose a cancellation that comes with what it waits for.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), PERIOD)
+                    async with asyncio.timeout(PERIOD):
+                        await self._woken.wait()
         finally:
             for task in self._served.values():
                 task.cancel()

@@ -86,8 +86,10 @@ class FlowEngine:
                     log.warning("workflow step failed", reason=fault.message)
                 except Exception:
                     log.exception("workflow engine failed; it tries again")
+                # Not wait_for: that may lose a cancellation that comes with what it waits for.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), PERIOD)
+                    async with asyncio.timeout(PERIOD):
+                        await self._woken.wait()
         finally:
             await self._stop()
 

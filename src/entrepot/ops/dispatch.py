@@ -223,5 +223,7 @@ async def run(hub: Hub) -> None:
         if more:
             await asyncio.sleep(0.01)  # others get their turn
             continue
+        # Not wait_for: that may lose a cancellation that comes with what it waits for.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(hub.told.wait(), PERIOD)
+            async with asyncio.timeout(PERIOD):
+                await hub.told.wait()

@@ -62,7 +62,8 @@ CREATE TABLE webhook_delivery (
   tried_at BIGINT NOT NULL,
   UNIQUE (webhook_id, event_id)
 );
-CREATE INDEX webhook_delivery_waiting ON webhook_delivery (webhook_id, due_at, event_id) WHERE state = 'Waiting';
+CREATE INDEX webhook_delivery_waiting ON webhook_delivery (webhook_id, event_id) WHERE state = 'Waiting';
+CREATE INDEX webhook_delivery_due ON webhook_delivery (webhook_id, due_at) WHERE state = 'Waiting';
 CREATE INDEX webhook_delivery_by_state ON webhook_delivery (webhook_id, state, id);
 CREATE INDEX webhook_delivery_by_event ON webhook_delivery (event_id);
 CREATE INDEX webhook_delivery_by_time ON webhook_delivery (filed_at);

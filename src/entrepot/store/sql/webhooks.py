@@ -136,10 +136,10 @@ def due(rows: Rows, now: int, limit: int) -> list[Due]:
 
 
 def next_delivery(rows: Rows, webhook_id: str, now: int) -> Delivery | None:
-    """What is to be sent first of what is due, by the event's number."""
+    """What is to be sent first of what is due: the oldest event."""
     row = rows.one(
         f"{_DELIVERY} WHERE d.webhook_id = :id AND d.state = 'Waiting' AND d.due_at <= :now"
-        " ORDER BY d.due_at, d.event_id LIMIT 1",
+        " ORDER BY d.event_id LIMIT 1",
         id=webhook_id,
         now=now,
     )
