@@ -9,7 +9,7 @@ SOCKET = ".s.PGSQL.5432"
 
 
 class Relay:
-    """Passes everything on; ``cut_at`` breaks the connection that sends a word next, once, before or after it arrives."""
+    """Passes everything on; ``cut_at`` breaks the connection that sends a word next, before or after it arrives."""
 
     def __init__(self, folder: Path, server: Path) -> None:
         self._server = server / SOCKET

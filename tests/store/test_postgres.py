@@ -202,11 +202,11 @@ def _push_through_kills(loop: Loop, tmp_path: Path, server: Server) -> None:
     for pusher in pushers:
         pusher.start()
     for _ in range(3):
-        _until(lambda size=len(acknowledged): len(acknowledged) > size + 20)  # type: ignore[misc]
+        _grown(acknowledged, 20)
         server.kill()
-        _until(lambda size=len(refused): len(refused) > size)  # type: ignore[misc]
+        _grown(refused, 1)
         server.start()
-    _until(lambda size=len(acknowledged): len(acknowledged) > size + 20)  # type: ignore[misc]
+    _grown(acknowledged, 20)
     is_over.set()
     for pusher in pushers:
         pusher.join()
@@ -218,9 +218,9 @@ def _push_through_kills(loop: Loop, tmp_path: Path, server: Server) -> None:
     hub.close()
 
 
-def _until(true: Any) -> None:
-    end = time.monotonic() + 50
-    while not true():
+def _grown(seen: list[Any], more: int) -> None:
+    size, end = len(seen), time.monotonic() + 50
+    while len(seen) < size + more:
         assert time.monotonic() < end
         time.sleep(0.01)
 
