@@ -16,6 +16,9 @@ class Relay:
         self._word = b""
         self._passes_on = False
         self.cuts = 0
+        self._silent: socket.socket | None = None
+        """The way to the server whose next answer goes to nobody."""
+        self._answered = threading.Event()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(folder / SOCKET))
         self._listener.listen()
@@ -47,8 +50,15 @@ class Relay:
                     self._word = b""
                     self.cuts += 1
                     if self._passes_on:
+                        self._answered.clear()
+                        self._silent = target
                         target.sendall(data)
-                        target.recv(1)  # it has answered
+                        # Only the other direction reads from the server: two readers would race for the answer.
+                        assert self._answered.wait(10)
+                    break
+                if source is self._silent:
+                    self._silent = None
+                    self._answered.set()
                     break
                 target.sendall(data)
         for one in (source, target):
