@@ -3,6 +3,7 @@
 import itertools
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,17 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return watched
 
-    for name in ("mkdir", "fsync", "ftruncate", "write", "rename", "unlink"):
+    removed = shutil.rmtree
+
+    def remove(folder: Path, **given: Any) -> None:
+        """What has no name that anybody asks for goes in one step, however many files it is."""
+        before, is_there = len(seen), folder.exists()
+        removed(folder, **given)
+        seen[before:] = ["RMTREE"] * is_there
+
+    for name in ("mkdir", "fsync", "ftruncate", "write", "rename", "unlink", "link", "rmdir"):
         monkeypatch.setattr(os, name, watch(name, getattr(os, name)))
+    monkeypatch.setattr(shutil, "rmtree", remove)
     monkeypatch.setattr(failpoint, "hook", seen.append)
     return seen
 
@@ -68,6 +78,7 @@ def test_every_step_has_a_failpoint_and_every_failpoint_is_listed(
         # A folder and the folder above it are made by one call.
         assert not (one.isupper() and following.isupper()) or one == following == "MKDIR", (one, following)
     client.check()
+    verb.after(client)
     hub.close()
 
 

@@ -1,17 +1,19 @@
 """The table of the crash rig: each verb, how a client drives it, and every failpoint that it passes, in order.
 
 A new verb gets a row here; `test_complete.py` then tells which of its steps have no failpoint between them, and
-`test_crash.py` kills it at each. A verb of a later room (a backup, say) that is no request gets ``is_chore``: it is run
-as a process of its own by a method of the doors.
+`test_crash.py` kills it at each. A verb that is no request (a collection, a backup) gets ``is_chore``: it is run as a
+process of its own by a method of the doors.
 """
 
+import hashlib
+import json
 import os
 from collections.abc import Callable
 from typing import NamedTuple
 
 from tests.crash.client import Client
 from tests.crash.doors import InProcess
-from tests.registry.kit import digest, manifest_of
+from tests.registry.kit import OCI_MANIFEST, digest, manifest_of
 
 BIG, OTHER = b"big" * 1000, b"other" * 1000
 SMALL, CONFIG = b"small", b"{}"
@@ -23,6 +25,13 @@ APPEND = f"append.found upload.owned upload.cut upload.piece append.written {COM
 FOLDERS = "blob.folder-made blob.folder-synced:2"
 STORE = f"publish.looked {FOLDERS} blob.cut blob.synced blob.renamed publish.ready {COMMIT} publish.linked"
 AUDIT = COMMIT
+FILE = "file.synced file.named file.durable"
+COPY = f"copy.begun upload.piece {FOLDERS} blob.cut blob.synced blob.renamed copy.done"
+OWN = "backup.cleared:2 backup.draft-made backup.generations-made backup.place-made backup.begun"
+ROWS = "backup.rows-copied backup.rows-trimmed"
+PUBLISH = f"{FILE} {FILE} backup.rows-synced backup.draft-synced backup.named backup.durable"
+EXPORT_BLOB = "export.place-made export.synced export.named"
+INDEX = "export.index-synced export.index-named"
 REVIEWS = " ".join([f"{COMMIT} collect.reviewed"] * 4)
 
 
@@ -31,13 +40,17 @@ def nothing(client: Client) -> None:
 
 
 class Verb(NamedTuple):
-    """``before``: what is there when it begins, made in process, some time ago. ``path``: see ``failpoint``."""
+    """``before``: what is there when it begins, made in process, some time ago. ``path``: see ``failpoint``.
+
+    ``after``: what must hold beside the hub when it came to its end.
+    """
 
     name: str
     path: str
     drive: Callable[[Client], None]
     before: Callable[[Client], None] = nothing
     is_chore: bool = False
+    after: Callable[[Client], None] = nothing
 
 
 def two_images(client: Client) -> None:
@@ -166,6 +179,84 @@ def _idle_uploads(client: Client) -> None:
         os.utime(file, (OLD, OLD))
 
 
+def _one_image(client: Client) -> None:
+    client.push_image(APP, "v1", [BIG])
+
+
+def _backed_up(client: Client) -> None:
+    _one_image(client)
+    client.door.back_up()
+
+
+def _older_backup(client: Client) -> None:
+    """One backup, an image that is not in it, and an object that no backup names."""
+    _backed_up(client)
+    client.push_image(LIB, "v1", [OTHER])
+    orphan = client.door.beside.target / "blobs/sha256/ab/ab-orphan"
+    orphan.parent.mkdir(parents=True, exist_ok=True)
+    orphan.write_bytes(BIG)
+
+
+def _one_backup(client: Client) -> None:
+    """A backup that is asked for may take the one before away, never both."""
+    assert len(client.door.beside.generations()) == 1
+    target = client.door.beside.target
+    names = {one.name for one in target.iterdir()}
+    assert names - {"uploads"} == {"about.json", "lock", "blobs", "generations"}, names
+    kept = [one for folder in ("blobs", "uploads") for one in (target / folder).rglob("*") if one.is_file()]
+    assert len(kept) == len(set(client.blobs.values()))
+
+
+def _whole_hub(client: Client) -> None:
+    """The hub that was brought back holds what was acknowledged before the backup, and nothing half beside it."""
+    names = {one.name for one in client.door.beside.restored.iterdir()}
+    assert names <= {"blobs", "uploads", "hub.key", "hub.db", "hub.db-wal", "hub.db-shm"}, names
+    here = client.door
+    with here.brought_back() as door:
+        client.door = door
+        client.check()
+    client.door = here
+
+
+def _older_export(client: Client) -> None:
+    """An export of what was there with a draft that a kill left, then an image more and one less."""
+    _one_image(client)
+    client.door.export()
+    (client.door.beside.layout / ".drafts").mkdir()
+    (client.door.beside.layout / ".drafts/left").write_bytes(BIG)
+    client.push_image(LIB, "v1", [OTHER])
+    client.delete_manifest(APP, digest(manifest_of([(digest(BIG), len(BIG))])))
+
+
+def _whole_layout(client: Client) -> None:
+    folder = client.door.beside.layout
+    assert {one.name for one in folder.iterdir()} == {"blobs", "index.json", "oci-layout"}
+    held = {f"sha256:{one.name}": one.read_bytes() for one in (folder / "blobs/sha256").iterdir()}
+    assert all("sha256:" + hashlib.sha256(content).hexdigest() == name for name, content in held.items())
+    listed = [one["digest"] for one in json.loads((folder / "index.json").read_bytes())["manifests"]]
+    assert set(listed) == {name for _, name in client.manifests}
+    assert len(held) == 2, "a manifest and its blob"
+
+
+def _layout(client: Client) -> None:
+    """An image that the hub does not hold."""
+    folder, content = client.door.beside.layout, manifest_of([(digest(BIG), len(BIG))])
+    (folder / "blobs/sha256").mkdir(parents=True)
+    for one in (BIG, content):
+        (folder / "blobs/sha256" / digest(one).partition(":")[2]).write_bytes(one)
+    (folder / "oci-layout").write_bytes(b'{"imageLayoutVersion":"1.0.0"}')
+    named = {"mediaType": OCI_MANIFEST, "digest": digest(content), "size": len(content),
+             "annotations": {"org.opencontainers.image.ref.name": "app:v1"}}  # fmt: skip
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [named]}))
+
+
+def _load(client: Client) -> None:
+    client.door.load()
+    content = manifest_of([(digest(BIG), len(BIG))])
+    client.blobs[APP, digest(BIG)], client.manifests[APP, digest(content)] = BIG, content
+    client.tags[APP, "v1"] = digest(content)
+
+
 VERBS = (
     Verb(
         "push in chunks",
@@ -279,6 +370,51 @@ VERBS = (
         f"{COMMIT} expire.ended expire.dropped expire.orphan-gone",
         lambda client: client.door.expire(),
         _idle_uploads,
+        is_chore=True,
+    ),
+    Verb(
+        "back up for the first time",
+        f"backup.folder-made {FILE} {OWN} {COMMIT} {ROWS} {COPY} {COMMIT} {PUBLISH} backup.cleared:2",
+        lambda client: client.door.back_up(),
+        _one_image,
+        is_chore=True,
+        after=_one_backup,
+    ),
+    Verb(
+        "back up and drop the older",
+        f"backup.folder-made {OWN} {COMMIT} {ROWS} {COPY} {COMMIT} {PUBLISH} drop.unnamed drop.synced drop.removed"
+        " drop.object-removed backup.cleared:2",
+        lambda client: client.door.back_up(),
+        _older_backup,
+        is_chore=True,
+        after=_one_backup,
+    ),
+    Verb(
+        "restore",
+        f"restore.folder-made {FILE} {COPY} restore.rows-cleared:4 restore.clear-synced restore.rows-copied"
+        " restore.rows-trimmed restore.ids-skipped restore.rows-named restore.rows-durable restore.key-cleared"
+        " key.synced key.named key.draft-gone key.durable restore.opened restore.durable",
+        lambda client: client.door.bring_back(),
+        _backed_up,
+        is_chore=True,
+        after=_whole_hub,
+    ),
+    Verb(
+        "export",
+        f"export.folder-made export.begun {COMMIT} {EXPORT_BLOB} {EXPORT_BLOB} {COMMIT} export.place-synced {INDEX}"
+        f" {INDEX} export.index-durable export.old-gone:2 export.draft-gone export.drafts-gone export.shown"
+        " export.durable",
+        lambda client: client.door.export(),
+        _older_export,
+        is_chore=True,
+        after=_whole_layout,
+    ),
+    Verb(
+        "import",
+        f"mount.begun {COMMIT} mount.done upload.owned upload.cut upload.piece {STORE} publish.tidied manifest.parsed"
+        f" {COMMIT} manifest.stored",
+        _load,
+        _layout,
         is_chore=True,
     ),
 )
