@@ -27,6 +27,7 @@ from entrepot.model import signing
 from entrepot.ops import buckets, people
 from entrepot.ops.context import Ctx, Hub
 from entrepot.ops.people import Secrets
+from tests import postgres
 
 T = TypeVar("T")
 
@@ -84,7 +85,8 @@ class TestHub:
     def __init__(self, loop: Loop, folder: Path, **given: Any) -> None:
         self.loop = loop
         # Quotas have tests of their own; elsewhere a project holds as many buckets as a test likes.
-        self.settings = config.load(environ={}, data=str(folder), **{"project_buckets": 0, **given})
+        own = {"project_buckets": 0, "database_url": postgres.url_of(folder)}
+        self.settings = config.load(environ={}, data=str(folder), **{**own, **given})
         self.open(create=True)
         self.secrets: Secrets = self.run(
             people.first_account(self.hub, email="main@example.com", password="correct horse")
@@ -253,6 +255,15 @@ def loop() -> Iterator[Loop]:
     made.close()
 
 
+@pytest.fixture(autouse=True)
+def _databases(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test's hubs kept outside of its folder goes with it."""
+    folder = request.getfixturevalue("tmp_path") if postgres.WANTED and "tmp_path" in request.fixturenames else None
+    yield
+    if folder is not None:
+        postgres.drop_below(folder)
+
+
 @pytest.fixture
 def hub(loop: Loop, tmp_path: Path) -> Iterator[TestHub]:
     made = TestHub(loop, tmp_path / "data")
@@ -283,6 +294,10 @@ def free_port() -> int:
 
 def entrepot(*words: str, **given: Any) -> "subprocess.CompletedProcess[str]":
     """Run the command line as its own process."""
+    if postgres.WANTED and "--data" in words:
+        url = postgres.url_of(Path(words[words.index("--data") + 1]))
+        given = {"env": dict(os.environ), **given}
+        given["env"]["ENTREPOT_DATABASE_URL"] = url
     return subprocess.run(
         [sys.executable, "-m", "entrepot.cli.main", *words],
         capture_output=True,
@@ -296,6 +311,7 @@ def entrepot(*words: str, **given: Any) -> "subprocess.CompletedProcess[str]":
 def serve(data: Path, port: int, *words: str, **given: str) -> "subprocess.Popen[bytes]":
     """Start a server and wait until it answers; ``given`` are settings."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_")}
+    given = {"database_url": postgres.url_of(data), **given}
     environ.update({f"ENTREPOT_{name.upper()}": value for name, value in given.items()})
     with (data.parent / f"serve-{port}.log").open("ab") as log:
         process = subprocess.Popen(

@@ -158,6 +158,7 @@ def furnish(hub: TestHub) -> dict[str, str]:
         "/console/bucket/retention": "/console/bucket/retention?name=owned",
         "/console/bucket/trash": "/console/bucket/trash?name=owned",
         "/console/trash": "/console/trash",
+        "/console/jobs": "/console/jobs",
         "/console/image": "/console/image?bucket=owned&name=app",
         "/console/image/history": "/console/image/history?bucket=owned&name=app",
         "/console/manifest": "/console/manifest?bucket=owned&image=app&reference=v1",

@@ -19,7 +19,8 @@ WORDS = {
            "again": "Run again from the failed step", "wrong": "To correct", "answer": "Whole answer"},
     "zh": {"create": "创建", "gallery": "从模板库创建", "use": "查看并使用 每晚镜像同步", "check": "检查",
            "save": "保存", "no step": "没有步骤 'nowhere'，请填写后续步骤的名称", "publish": "发布版本 1",
-           "run": "运行…", "go": "运行", "failed": "失败", "done": "成功", "again": "从失败的步骤继续", "wrong": "需要修改", "answer": "完整响应"},
+           "run": "运行…", "go": "运行", "failed": "失败", "done": "成功",
+           "again": "从失败的步骤继续", "wrong": "需要修改", "answer": "完整响应"},
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from tests.console.kit import Surfer, config_of, furnish, push_whole, signed_in,
 
 ADMIN = {
     "/console/audit", "/console/users", "/console/user", "/console/policies", "/console/policy",
-    "/console/roles", "/console/role", "/console/bucket/robots",
+    "/console/roles", "/console/role", "/console/bucket/robots", "/console/jobs",
     "/stepflow/manage", "/stepflow/manage/gallery", "/stepflow/manage/new", "/stepflow/manage/namespace",
     "/stepflow/manage/workflow", "/stepflow/manage/versions", "/stepflow/manage/runs", "/stepflow/manage/run",
 }  # fmt: skip

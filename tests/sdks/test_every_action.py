@@ -144,6 +144,7 @@ def _buckets(story: Story, shop: Shop) -> None:
     assert story.call("GetBucketNetworkPolicy", BucketName="story-one")["IsOutSide"] == "false"
     quotas = story.call("ListQuotas", BucketName="story-one", ImageName="app")["QuotaSet"]
     assert quotas[-1]["Used"] == 3
+    assert {one["Kind"] for one in story.call("ListJobs")["JobSet"]} >= {"Collection", "Scrub", "Backup"}
     assert story.call("ListDamaged", BucketName="story-one")["TotalCount"] == 0
     story.call("DeleteImage", BucketName="story-one", ImageName="app", Tag=["v1", "v2"])
     tag = {"BucketName": "story-one", "ImageName": "app", "TagName": "v1"}

@@ -185,7 +185,7 @@ def test_a_workflow_with_every_type_of_step(go: Go, shop: Shop, as_json: bool) -
             assert again["Version"] == 2
     broken = text.replace('"Next": "api"', '"Next": "nowhere"')
     refused = go.bad("CreateSFWorkflowFromTemplate", **place, Workflow=broken)
-    assert refused["code"] == 99, refused
+    assert refused["code"] == 1051, refused
     shop.call("DeleteSFWorkflow", WorkflowId=f"{space}.every")
     shop.call("DeleteSFNamespace", Namespace=space)
 

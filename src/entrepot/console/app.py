@@ -16,6 +16,7 @@ from entrepot.console import (  # noqa: F401 - their pages file themselves
     buckets,
     explorer,
     images,
+    jobs,
     keys,
     manifests,
     overview,

@@ -51,7 +51,7 @@ async def backup(
     that the hub itself has no right bytes of is told in the report and left out. Raises as ``BackupFolder.writing``.
     """
     report = Report(has_key=with_key)
-    key = vault.read_key_file(hub.settings.data_dir) if with_key else None
+    key = vault.read_key_file(hub.settings.key_path) if with_key else None
     with folder.writing(hub.vault.fingerprint) as draft:
         async with hold(hub):
             made_at = int(hub.clock())

@@ -177,10 +177,11 @@ async def run(hub: Hub) -> None:
     while True:
         report, more = Report(), False
         try:
-            if await clocks.is_steady(hub):
-                more = await step(hub, report)
-                await sweep(hub, shard, report)
-                shard = (shard + 1) % hub.blobs.shards
+            async with hub.db.alone("collect") as is_mine:
+                if is_mine and await clocks.is_steady(hub):
+                    more = await step(hub, report)
+                    await sweep(hub, shard, report)
+                    shard = (shard + 1) % hub.blobs.shards
         except HubError as fault:  # a full disk or a busy database passes; the collector stays
             log.warning("collection failed", reason=fault.message)
         except Exception:

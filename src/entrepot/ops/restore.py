@@ -125,7 +125,7 @@ async def restore(
     for old in (data / vault.KEY_FILE, *data.glob(f".{vault.KEY_FILE}.*")):  # a killed restore's, and its draft
         old.unlink(missing_ok=True)
         failpoint.at("restore.key-cleared")
-    vault.create_key_file(data, key)
+    vault.create_key_file(data / vault.KEY_FILE, key)
     return report
 
 

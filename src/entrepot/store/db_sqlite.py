@@ -10,13 +10,13 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from entrepot import failpoint
 from entrepot.errors import HubError, Kind
-from entrepot.store.db import ALONE, Rows
+from entrepot.store.db import SINGLE, Rows
 from entrepot.store.sqlite_faults import plain, plain_faults, shakes_trust
 
 P = ParamSpec("P")
@@ -100,8 +100,8 @@ class SqliteDatabase:
         self._thread.start()
 
     async def read(self, fn: Callable[Concatenate[Rows, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run ``fn`` on one snapshot, inline. One that is ``alone`` costs a third: no BEGIN, no ROLLBACK, each of which
-        gives the interpreter lock away.
+        """Run ``fn`` on one snapshot, inline. One that is ``single`` costs a third: no BEGIN, no ROLLBACK, which
+        both give the interpreter lock away.
         """
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
@@ -109,7 +109,7 @@ class SqliteDatabase:
                 connection = self._local.connection = connect(self._path)
             self._readers.append(connection)
         rows = SqliteRows(connection)
-        if fn in ALONE:
+        if fn in SINGLE:
             try:
                 found = fn(rows, *args, **kwargs)
             except sqlite3.Error as fault:
@@ -135,6 +135,17 @@ class SqliteDatabase:
     async def note(self, fn: Callable[Concatenate[Rows, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``fn`` in one transaction; returns without waiting for the disk."""
         return await self._submit(lambda rows: fn(rows, *args, **kwargs), durable=False)
+
+    @contextlib.asynccontextmanager
+    async def alone(self, name: str) -> AsyncIterator[bool]:
+        """Always: the processes of one node share the work through rows."""
+        del name
+        yield True
+
+    async def still_alone(self, name: str) -> bool:
+        """Always."""
+        del name
+        return True
 
     async def damage(self, *, deep: bool) -> list[str]:
         """SQLite's own check, on its own connection in a thread; ``deep`` holds the indexes against their tables."""

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from entrepot.store.db import Rows, alone
+from entrepot.store.db import Rows, single
 from entrepot.store.db_sqlite import SqliteDatabase
 
 
-@alone
+@single
 def once(rows: Rows) -> int:
     row = rows.one("SELECT 1")
     assert row is not None
     return int(row[0])
 
 
-@alone
+@single
 def twice(rows: Rows) -> int:
     return once(rows) + once(rows)
 
