@@ -58,6 +58,8 @@ def test_a_tag_comes_moves_goes_and_comes_back(depot: TestHub) -> None:
     assert found[1]["Detail"] == {"OldDigest": first}
     assert {one["User"] for one in found} == {depot.email}
     assert [one["Number"] for one in told(depot, After=2, Kind="image.moved")] == [6]
+    assert [one["Number"] for one in told(depot, OrderBy="Newest")] == [6, 5, 4, 3, 2, 1]
+    assert [one["Number"] for one in told(depot, OrderBy="Newest", Before=5, After=2)] == [4, 3]
 
 
 def test_what_is_deleted_names_its_tags(depot: TestHub) -> None:

@@ -63,7 +63,7 @@ def test_an_event_is_the_input_of_a_run(busy: Busy, world: World) -> None:
     push(busy, "v1", "elsewhere/app")
     wait_for(lambda: world.calls)
     found = busy.ended(wait_for(lambda: runs(busy, workflow))[0]["InstanceId"])
-    assert (found["Instance"]["Cause"], found["Instance"]["State"]) == ("Event", "Success"), found
+    assert (found["Instance"]["Cause"], found["Instance"]["State"]) == ("Event depot/1", "Success"), found
     [(*_, body)] = world.calls
     assert json.loads(body) == {"Kind": "image.pushed", "BucketName": "depot", "ImageName": "app", "TagName": "v1"}
     one = only(busy, workflow)

@@ -3,15 +3,21 @@
 import json
 
 from entrepot.actions.run import Call, handles
-from entrepot.api.events import Event, Events, ListEvents
+from entrepot.api.events import Event, EventOrder, Events, ListEvents
 from entrepot.ops import events
 
 
 @handles(ListEvents)
 async def list_events(call: Call, request: ListEvents) -> Events:
-    """By number."""
-    kind = request.kind.value if request.kind else None
-    found = await events.page(call.ctx, request.bucket_name, kind, request.after, request.limit)
+    """By number, in either direction."""
+    found = await events.page(
+        call.ctx,
+        request.bucket_name,
+        request.kind.value if request.kind else None,
+        between=(request.after, request.before or 2**53),
+        limit=request.limit,
+        newest_first=request.order_by is EventOrder.NEWEST,
+    )
     return Events(
         event_set=[
             Event(

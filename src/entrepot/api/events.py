@@ -72,10 +72,17 @@ class Event(Model, frozen=True, kw_only=True):
     time: Seconds
 
 
+class EventOrder(enum.Enum):
+    """How events are sorted."""
+
+    OLDEST = "Oldest"
+    NEWEST = "Newest"
+
+
 class Events(Response, frozen=True):
     """Answer of ListEvents."""
 
-    event_set: Annotated[list[Event], doc("The events by number", "事件列表，按编号排序")]
+    event_set: Annotated[list[Event], doc("The events in the order that was asked for", "事件列表，按要求的顺序")]
 
 
 @action(
@@ -86,7 +93,7 @@ class Events(Response, frozen=True):
     zh=f"按编号列出镜像仓库的事件，保留 event_days 天。仅在有 Webhook 或触发器时记录事件。{OWN}",
 )
 class ListEvents(Request, frozen=True, kw_only=True):
-    """List what happened to a bucket, by number. An action of this hub.
+    """List what happened to a bucket, by number, the oldest first or the newest. An action of this hub.
 
     Events are written while somebody listens: a webhook of the bucket, or a trigger of a workflow of the account.
     They are kept for `event_days`.
@@ -97,5 +104,12 @@ class ListEvents(Request, frozen=True, kw_only=True):
     after: Annotated[
         int, doc("Only events with a greater Number", "只返回编号大于该值的事件", eg=0, ge=0, le=2**53)
     ] = 0
+    before: Annotated[
+        int,
+        doc("Only events with a smaller Number; 0: all", "只返回编号小于该值的事件，0 表示不限", eg=0, ge=0, le=2**53),
+    ] = 0
+    order_by: Annotated[EventOrder, doc("Oldest or Newest", "Oldest：最早的在前，Newest：最新的在前", eg="Newest")] = (
+        EventOrder.OLDEST
+    )
     limit: Limit = 20
     returns: ClassVar = Events

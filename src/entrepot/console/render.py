@@ -115,6 +115,7 @@ class Renderer:
             "fault": visit.fault,
             "explain": lambda fault: faults.explain(fault, visit.lang),
             "meaning": lambda kind: faults.meaning(kind, visit.lang),
+            "told": lambda message: faults.told(message, visit.lang),
             "phrase": lambda text: faults.phrase(text, visit.lang),
             "done": deed(done, visit.lang) if done in ACTIONS else "",
             "deed": lambda action: deed(action, visit.lang),

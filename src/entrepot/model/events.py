@@ -14,6 +14,8 @@ TEST = "webhook.test"
 """Not of a bucket: what the test button sends."""
 DEEPEST = 8
 """How many events may lead to one another through workflows."""
+OFFERED = ("Kind", "Number", "BucketName", "ImageName", "TagName", "Digest", "OldDigest", "User", "Time", "Event")
+"""The inputs of a workflow that every event fills in, where the workflow has them."""
 
 NOBODY, SOMEBODY, PULLS = 0, 1, 2
 

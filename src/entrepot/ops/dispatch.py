@@ -169,14 +169,14 @@ def _ask(rows: Rows, hub: Hub, trigger: Trigger, firing: Firing) -> str:
     assert workflow is not None, "triggers go with their workflow"
     event = sql.find(rows, firing.event_id) if firing.event_id else None
     owner = _owner(rows, flows.pick_version(rows, workflow, 0).person_id)
-    offered, hops = {}, 0
+    offered, hops, cause = {}, 0, trigger.kind
     if event is not None:
         if event.depth >= kinds.DEEPEST:
             raise HubError(
                 Kind.UNSUPPORTED, f"{kinds.DEEPEST} events led to one another through workflows: this is a circle"
             )
         _check_may_hear(rows, owner, event)
-        offered, hops = events.inputs(event), event.depth + 1
+        offered, hops, cause = events.inputs(event), event.depth + 1, f"Event {event.bucket}/{event.number}"
     ctx = Ctx(hub, owner, ADDRESS)
     host = hub.settings.public_url.partition("://")[2]
     return flows.ask_run(
@@ -185,7 +185,7 @@ def _ask(rows: Rows, hub: Hub, trigger: Trigger, firing: Firing) -> str:
         workflow,
         0,
         flows.read_object(trigger.input, "Input"),
-        cause=trigger.kind,
+        cause=cause,
         host=host,
         offered=offered,
         hops=hops,
@@ -206,7 +206,8 @@ def _check_may_hear(rows: Rows, owner: Who, event: Event) -> None:
     assert bucket is not None, "events go with their bucket"
     then = bucket._replace(account_id=event.account_id, project_id=event.project_id, name=event.bucket)
     if not permits.on_bucket(rows, owner, "pull", then, event.image):
-        raise HubError(Kind.DENIED, f"whoever saved the workflow may not pull {event.bucket}/{event.image}".rstrip("/"))
+        what = f"{event.bucket}/{event.image}".rstrip("/")
+        raise HubError(Kind.DENIED, f"whoever saved the workflow may not pull {what}")
 
 
 async def run(hub: Hub) -> None:

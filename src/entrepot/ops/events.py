@@ -51,9 +51,15 @@ def inputs(event: Event) -> dict[str, Any]:
     return {"OldDigest": "", **whole["data"], "Kind": event.kind, "Event": whole}
 
 
-async def page(ctx: Ctx, bucket: str, kind: str | None, after: int, limit: int) -> list[Event]:
-    """Events of a bucket of the caller's account by number. Raises BUCKET_UNKNOWN."""
-    return await ctx.hub.db.read(lambda rows: sql.page(rows, own(ctx, rows, bucket).id, kind, after, limit))
+async def page(
+    ctx: Ctx, bucket: str, kind: str | None, *, between: tuple[int, int], limit: int, newest_first: bool
+) -> list[Event]:
+    """Events of a bucket of the caller's account whose number is between two others. Raises BUCKET_UNKNOWN."""
+
+    def load(rows: Rows) -> list[Event]:
+        return sql.page(rows, own(ctx, rows, bucket).id, kind, between, limit, newest_first=newest_first)
+
+    return await ctx.hub.db.read(load)
 
 
 def words(given: list[str]) -> str:

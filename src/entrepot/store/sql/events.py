@@ -199,13 +199,17 @@ def listening(rows: Rows, after: int, limit: int) -> list[int]:
     return [int(row[0]) for row in found]
 
 
-def page(rows: Rows, bucket_id: int, kind: str | None, after: int, limit: int) -> list[Event]:
-    """Events of a bucket by number, after one."""
+def page(
+    rows: Rows, bucket_id: int, kind: str | None, between: tuple[int, int], limit: int, *, newest_first: bool
+) -> list[Event]:
+    """Events of a bucket by number, after the one and before the other."""
     only = "" if kind is None else " AND e.kind = :kind"
     found = rows.all(
-        f"{_SELECT} WHERE e.bucket_id = :bucket AND e.number > :after{only} ORDER BY e.number LIMIT :limit",
+        f"{_SELECT} WHERE e.bucket_id = :bucket AND e.number > :after AND e.number < :before{only}"
+        f" ORDER BY e.number{' DESC' if newest_first else ''} LIMIT :limit",
         bucket=bucket_id,
-        after=after,
+        after=between[0],
+        before=between[1],
         limit=limit,
         **({} if kind is None else {"kind": kind}),
     )
