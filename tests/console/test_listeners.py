@@ -150,7 +150,7 @@ def test_a_trigger_by_an_event_begins_a_run_that_names_it(busy: Busy, world: Wor
     assert f"/stepflow/manage/run?id={run['InstanceId']}" in surfer.get(page).body.decode()
     for shown in (f"runs?id={run['WorkflowId']}", f"run?id={run['InstanceId']}"):
         [event] = re.findall(
-            r'by event\s+<a href="([^"]+)">depot 1<', surfer.get(f"/stepflow/manage/{shown}").body.decode()
+            r'by event\s+<a href="([^"]+)">depot #1<', surfer.get(f"/stepflow/manage/{shown}").body.decode()
         )
         assert "reference=v1" in surfer.get(html.unescape(event)).body.decode()
 

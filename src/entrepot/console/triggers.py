@@ -1,6 +1,5 @@
 """Triggers of a workflow: what starts it by itself, events of buckets and the clock."""
 
-
 from entrepot.console.design import saved
 from entrepot.console.events import KINDS, spread_globs, wanted
 from entrepot.console.pages import page, stay
