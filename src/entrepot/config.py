@@ -196,6 +196,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             description="Networks (CIDR, separated by spaces) whose X-Forwarded-For and X-Forwarded-Proto are believed."
         ),
     ] = ""
+    metrics_networks: Annotated[
+        str,
+        Meta(
+            description="Networks (CIDR, separated by spaces) that may read /metrics. What came through a proxy counts "
+            "as from inside only when the proxy is one of `trusted_proxies` and names an address inside."
+        ),
+    ] = "127.0.0.0/8 ::1/128"
+    metrics_token: Annotated[
+        str,
+        Meta(description="Whoever sends this as a Bearer token may read /metrics from anywhere. Empty: nobody may."),
+    ] = ""
     log_level: Annotated[
         str, Meta(description="debug, info, warning or error.", pattern="^(debug|info|warning|error)$")
     ] = "info"
@@ -240,7 +251,7 @@ def load(config: str | None = None, environ: dict[str, str] | None = None, **giv
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as fault:
         raise HubError(Kind.CONFIG_INVALID, str(fault)) from fault
-    for name in ("trusted_proxies", "internal_networks", "outbound_networks"):
+    for name in ("trusted_proxies", "internal_networks", "outbound_networks", "metrics_networks"):
         try:
             networks.parse(getattr(settings, name))
         except HubError as fault:

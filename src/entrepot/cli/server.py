@@ -130,11 +130,12 @@ def _serve_here(settings: Settings, lines: str) -> None:
 
     from entrepot import wiring
     from entrepot.cli.draining import Draining
+    from entrepot.tally import Tally
 
     logging.getLogger("_granian").addFilter(lambda record: "experimental" not in record.getMessage())
 
     async def run() -> None:
-        app = Draining(wiring.app_for(settings))
+        app = Draining(wiring.app_for(settings, Tally()))
         server = Server(
             app,
             address=settings.host,
@@ -166,7 +167,10 @@ def _serve_in_processes(settings: Settings, lines: str) -> None:
     from granian.http import HTTP1Settings
 
     from entrepot import wiring
+    from entrepot.tally import Tally
 
+    tally = Tally(settings.workers)
+    tally.leave()
     server = Granian(
         "entrepot",
         address=settings.host,
@@ -181,4 +185,4 @@ def _serve_in_processes(settings: Settings, lines: str) -> None:
         http1_settings=HTTP1Settings(header_read_timeout=30_000),
     )
     server.on_startup(lambda: click.echo(lines))
-    server.serve(target_loader=lambda *_: wiring.app_for(settings), wrap_loader=False)
+    server.serve(target_loader=lambda *_: wiring.app_for(settings, tally), wrap_loader=False)

@@ -80,7 +80,7 @@ class Console:
         except HubError as fault:
             answer = _refused(fault)
         except Exception:
-            number = str(uuid.uuid4())
+            number = scope["request_id"].decode("ascii")
             log.exception("page failed", path=visit.path[:200], request_id=number)
             answer = _refused(HubError(Kind.INTERNAL, f"report request {number} to the operator"))
         if isinstance(answer, Moved):

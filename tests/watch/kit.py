@@ -1,0 +1,41 @@
+"""Reading metrics as Prometheus does."""
+
+import urllib.request
+from collections.abc import Mapping
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.conftest import TestHub
+
+
+class Numbers:
+    """The samples of one scrape."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.samples: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
+        for family in text_string_to_metric_families(text):
+            for one in family.samples:
+                key = (one.name, tuple(sorted(one.labels.items())))
+                assert key not in self.samples, key
+                self.samples[key] = one.value
+
+    def __call__(self, name: str, **labels: str) -> float:
+        """The sum over all samples of a name that have these labels; 0 without any."""
+        wanted = set(labels.items())
+        return sum(value for (found, has), value in self.samples.items() if found == name and wanted <= set(has))
+
+    def names(self) -> set[str]:
+        return {name for name, _ in self.samples}
+
+
+def scrape(hub: TestHub, headers: Mapping[str, str] | None = None) -> Numbers:
+    reply = hub.request("GET", "/metrics", headers=dict(headers or {}))
+    assert reply.status == 200, reply.body
+    return Numbers(reply.body.decode())
+
+
+def fetch(url: str) -> Numbers:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"{url}/metrics", timeout=10) as reply:
+        return Numbers(reply.read().decode())
