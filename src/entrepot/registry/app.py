@@ -22,6 +22,7 @@ from entrepot.registry.token import basic
 from entrepot.registry.wire import Answer, Call, CutShort, Receive, Send, render, too_slow, warning
 from entrepot.store.blobs import Broken
 from entrepot.watch.requests import RequestIds
+from entrepot.watch.told import Told
 
 Handler = Callable[[Call], Awaitable[Answer]]
 log = structlog.get_logger("registry")
@@ -104,38 +105,12 @@ class RegistryDoor:
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request, and count it; nothing but cancellation comes out of here."""
         started = time.perf_counter_ns()
+        method: str = scope["method"]
         headers = dict(scope["headers"])
-        method: str = scope["method"]
-        answer, route, call, request_id = await self._answer(scope, headers, receive)
-        if call is not None:
-            answer.headers += [(b"warning", warning(text)) for text in call.ctx.warnings]
-            if call.taken and (route is SESSION or route is START):
-                self._tally.add(BYTES_IN, call.taken)
-        answer.headers.append((b"docker-distribution-api-version", b"registry/2.0"))
-        answer.headers.append((b"x-content-type-options", b"nosniff"))
-        if answer.status >= 400 or b"x-request-id" in headers:
-            # What went well and stands in no log needs no id, and most requests are that.
-            answer.headers.append((b"x-request-id", request_id or self._ids.of(headers)))
-        if route is BLOB and method == "GET" and answer.status < 300:
-            self._tally.add(BYTES_OUT, answer.length())
-        try:
-            await answer.send(send, head=method == "HEAD")
-        except CutShort:
-            return
-        finally:
-            took = time.perf_counter_ns() - started
-            self._tally.request(route.place if route else NO_ROUTE, method, answer.status, took)
-
-    async def _answer(
-        self, scope: dict[str, Any], headers: dict[bytes, bytes], receive: Receive
-    ) -> tuple[Answer, Route | None, Call | None, bytes]:
-        """The answer, where it is counted, the call if it came to one, and the request's id if the log has it."""
-        method: str = scope["method"]
         base_url, address = self._origin.of(scope, headers)
         challenge = ""
         route: Route | None = None
         call: Call | None = None
-        request_id = b""
         try:
             route, name, reference = match(scope["path"])
             call = Call(
@@ -161,22 +136,65 @@ class RegistryDoor:
                 challenge = _challenge(call, route, error="" if call.holder.is_login else "insufficient_scope")
             answer = await handler(call)
         except HubError as fault:
-            answer = render(fault, challenge)
-            if call is not None:
-                await call.linger()
-            if call is not None and method in _CHANGES and fault.kind in _REFUSALS:
-                await audit.record_refusal(call.ctx, _CHANGES[method], f"{call.name} {call.reference}".rstrip(), fault)
+            answer = await _refused(fault, challenge, call)
         except Broken:
-            # Mostly the client is gone and nobody hears this; it may also have sent what is no body.
-            stalled = call is not None and call.stalled
-            broken = HubError(Kind.BAD_REQUEST, "the body broke off")
-            answer = render(too_slow(self._hub.settings.idle_seconds) if stalled else broken, "")
+            answer = self._broken(call)
         except Exception:
-            request_id = self._ids.of(headers)
-            told = request_id.decode("ascii")
-            log.exception("request failed", method=method, path=scope["path"], request_id=told)
-            answer = render(HubError(Kind.INTERNAL, f"report request {told} to the operator"), "")
-        return answer, route, call, request_id
+            answer = self._failed(scope, headers)
+        if call is not None and (call.ctx.warnings or call.taken or route is BLOB):
+            self._count_bytes(call, route, answer)
+            answer.headers += [(b"warning", warning(text)) for text in call.ctx.warnings]
+        answer.headers.append((b"docker-distribution-api-version", b"registry/2.0"))
+        answer.headers.append((b"x-content-type-options", b"nosniff"))
+        if answer.status >= 400 or "request_id" in scope or b"x-request-id" in headers:
+            # What went well and stands in no log needs no id, and most requests are that.
+            answer.headers.append((b"x-request-id", self._ids.in_scope(scope, headers)))
+            _tell(scope.get("told"), route, call, address)
+        try:
+            await answer.send(send, head=method == "HEAD")
+        except CutShort:
+            return
+        finally:
+            took = time.perf_counter_ns() - started
+            self._tally.request(route.place if route else NO_ROUTE, method, answer.status, took)
+
+    def _count_bytes(self, call: Call, route: Route | None, answer: Answer) -> None:
+        if call.taken and (route is SESSION or route is START):
+            self._tally.add(BYTES_IN, call.taken)
+        if route is BLOB and call.method == "GET" and answer.status < 300:
+            self._tally.add(BYTES_OUT, answer.length())
+
+    def _broken(self, call: Call | None) -> Answer:
+        # Mostly the client is gone and nobody hears this; it may also have sent what is no body.
+        if call is not None and call.stalled:
+            return render(too_slow(self._hub.settings.idle_seconds), "")
+        return render(HubError(Kind.BAD_REQUEST, "the body broke off"), "")
+
+    def _failed(self, scope: dict[str, Any], headers: dict[bytes, bytes]) -> Answer:
+        request_id = self._ids.in_scope(scope, headers).decode("ascii")
+        log.exception("request failed", method=scope["method"], path=scope["path"], request_id=request_id)
+        return render(HubError(Kind.INTERNAL, f"report request {request_id} to the operator"), "")
+
+
+async def _refused(fault: HubError, challenge: str, call: Call | None) -> Answer:
+    if call is not None:
+        await call.linger()
+        if call.method in _CHANGES and fault.kind in _REFUSALS:
+            target = f"{call.name} {call.reference}".rstrip()
+            await audit.record_refusal(call.ctx, _CHANGES[call.method], target, fault)
+    return render(fault, challenge)
+
+
+def _tell(told: Told | None, route: Route | None, call: Call | None, address: str) -> None:
+    if told is None:
+        return
+    told.place, told.address = route.place if route else NO_ROUTE, address
+    if call is not None:
+        told.who = call.ctx.who.email
+        if call.name:
+            told.about["repository"] = call.name
+        if route is MANIFEST or route is BLOB:
+            told.about["reference"] = call.reference
 
 
 async def _authenticate(call: Call, header: bytes) -> Pass:

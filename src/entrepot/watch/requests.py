@@ -32,6 +32,13 @@ class RequestIds:
             return given
         return b"%b%012x" % (self._head, next(self._numbers))
 
+    def in_scope(self, scope: Scope, headers: dict[bytes, bytes]) -> bytes:
+        """The id of a request, the same one each time it is asked for."""
+        found: bytes | None = scope.get("request_id")
+        if found is None:
+            found = scope["request_id"] = self.of(headers)
+        return found
+
 
 class Counted:
     """An ASGI app around a door: counts its requests, and sends each one's id back.
@@ -49,7 +56,7 @@ class Counted:
         """Pass the request on."""
         started = time.perf_counter_ns()
         status = 500
-        request_id = scope["request_id"] = self._ids.of(dict(scope["headers"]))
+        request_id = self._ids.in_scope(scope, dict(scope["headers"]))
 
         async def watched(message: dict[str, Any]) -> None:
             nonlocal status
