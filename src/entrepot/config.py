@@ -177,8 +177,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             description="How long damaged objects are kept in blobs/quarantine for whoever wants to know why.",
         ),
     ] = 7
+    drain_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=3600,
+            description="How long after SIGTERM /readyz says 503 while everything is still served, so that whoever "
+            "balances the load looks away before connections are refused. A second signal ends it.",
+        ),
+    ] = 0
     stop_seconds: Annotated[
-        int, Meta(ge=1, le=3600, description="How long running requests may take to finish after SIGTERM.")
+        int,
+        Meta(ge=1, le=3600, description="How long running requests may then take to finish before they are cut off."),
     ] = 30
     outbound_networks: Annotated[
         str,

@@ -1,5 +1,6 @@
 """Reading metrics as Prometheus does."""
 
+import http.client
 import urllib.request
 from collections.abc import Mapping
 
@@ -39,3 +40,12 @@ def fetch(url: str) -> Numbers:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(f"{url}/metrics", timeout=10) as reply:
         return Numbers(reply.read().decode())
+
+
+def ask(port: int, path: str) -> int:
+    """One request over a connection of its own."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path)
+    status = connection.getresponse().status
+    connection.close()
+    return status

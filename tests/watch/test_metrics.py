@@ -1,6 +1,5 @@
 """/metrics: right over several processes, readable by whom it is for, bounded in labels and in what a scrape costs."""
 
-import http.client
 import os
 import re
 import signal
@@ -17,7 +16,7 @@ from entrepot.tally import Tally
 from tests.conftest import Loop, TestHub, entrepot, free_port, serve
 from tests.failures.test_database import spoil
 from tests.registry.kit import digest
-from tests.watch.kit import fetch, scrape
+from tests.watch.kit import ask, fetch, scrape
 
 BODY = b"x" * 200_000
 
@@ -162,15 +161,6 @@ def test_a_place_is_handed_on_with_its_numbers() -> None:
     assert numbers.number(one) == 101
     assert numbers.number(gauge) == 0
     assert numbers.processes() == 1
-
-
-def ask(port: int, path: str) -> int:
-    """One request over a connection of its own."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("GET", path)
-    status = connection.getresponse().status
-    connection.close()
-    return status
 
 
 def test_several_processes_are_one_number(tmp_path: Path) -> None:

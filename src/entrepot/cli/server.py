@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import signal
 import socket
 import sys
 from typing import Any
@@ -85,10 +84,10 @@ def serve(**given: Any) -> None:
     lines = first_steps(settings, made)
     if made is not None:
         _show(made)
-    if settings.workers == 1:
-        _serve_here(settings, lines)
-    else:
-        _serve_in_processes(settings, lines)
+    from entrepot.cli import serving  # the server takes a while to load, and `init` shares this module
+
+    run = serving.serve_here if settings.workers == 1 else serving.serve_in_processes
+    run(settings, lines)
 
 
 def _with_port(settings: Settings) -> Settings:
@@ -120,69 +119,3 @@ async def _prepare(settings: Settings) -> Secrets | None:
         return None
     finally:
         await wiring.close_hub(hub)
-
-
-def _serve_here(settings: Settings, lines: str) -> None:
-    import uvloop
-    from granian.constants import Interfaces
-    from granian.http import HTTP1Settings
-    from granian.server.embed import Server
-
-    from entrepot import wiring
-    from entrepot.cli.draining import Draining
-    from entrepot.tally import Tally
-
-    logging.getLogger("_granian").addFilter(lambda record: "experimental" not in record.getMessage())
-
-    async def run() -> None:
-        app = Draining(wiring.app_for(settings, Tally()))
-        server = Server(
-            app,
-            address=settings.host,
-            port=settings.port,
-            interface=Interfaces.ASGI,
-            log_level="warning",  # type: ignore[arg-type]  # its annotation names an enum, its code takes the word
-            backlog=1024,
-            websockets=False,
-            http1_settings=HTTP1Settings(header_read_timeout=30_000),
-        )
-
-        async def stop() -> None:
-            await app.drain(settings.stop_seconds)
-            server.stop()  # type: ignore[no-untyped-call]
-
-        stopping: list[asyncio.Task[None]] = []
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, lambda: stopping.append(loop.create_task(stop())))
-        app.when_ready(lambda: click.echo(lines))
-        await server.serve()
-
-    uvloop.run(run())
-
-
-def _serve_in_processes(settings: Settings, lines: str) -> None:
-    from granian import Granian
-    from granian.constants import Interfaces
-    from granian.http import HTTP1Settings
-
-    from entrepot import wiring
-    from entrepot.tally import Tally
-
-    tally = Tally(settings.workers)
-    tally.leave()
-    server = Granian(
-        "entrepot",
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.ASGI,
-        workers=settings.workers,
-        log_level="warning",  # type: ignore[arg-type]
-        backlog=1024 * settings.workers,
-        websockets=False,
-        respawn_failed_workers=True,
-        workers_kill_timeout=settings.stop_seconds,
-        http1_settings=HTTP1Settings(header_read_timeout=30_000),
-    )
-    server.on_startup(lambda: click.echo(lines))
-    server.serve(target_loader=lambda *_: wiring.app_for(settings, tally), wrap_loader=False)
