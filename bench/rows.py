@@ -1,4 +1,4 @@
-"""What a push leaves in the rows: bytes by table and index. The numbers of docs/scale.md.
+"""What a push costs in the rows: statements, bytes of log, bytes by table and index. The numbers of docs/scale.md.
 
     python -m bench.rows [--images N] [--pushes N]
 
@@ -8,6 +8,7 @@ predecessor had, and moves `latest` beside a tag of its own. Layers are stored o
 
 import argparse
 import asyncio
+import contextlib
 import hashlib
 import json
 import sqlite3
@@ -64,17 +65,29 @@ async def _push(hub: Hub, ctx: Ctx, bucket_id: int, image: int, build: int) -> N
     await manifests.put(ctx, bucket_id, repository, digest, content, OCI_MANIFEST, [f"build-{build}", "latest"])
 
 
-async def _play(folder: Path, images: int, pushes: int) -> None:
+async def _play(folder: Path, images: int, pushes: int) -> str:
+    """Play the pushes; what the last round of them, one at a time, cost in statements and in the database's log."""
     hub = await wiring.open_hub(config.load(environ={}, data=str(folder)), create=True)
     await people.first_account(hub, email="rows@example.com", password=hub.new_id())
     ctx = Ctx(hub, await people.operator(hub))
     await buckets.create(ctx, "rows-measured", region=hub.settings.default_region)
     place = await hub.db.read(buckets_sql.by_name, "rows-measured")
     assert place is not None
-    for build in range(pushes):
+    for build in range(pushes - 1):
         for image in range(images):
             await _push(hub, ctx, place.id, image, build)
+    with contextlib.closing(sqlite3.connect(folder / "hub.db", isolation_level=None)) as reader:
+        reader.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        # As long as somebody reads an old state, the log is not begun anew: its size tells what was written.
+        reader.execute("BEGIN")
+        reader.execute("SELECT COUNT(*) FROM account").fetchall()
+        before = hub.db.statements  # type: ignore[attr-defined]
+        for image in range(images):
+            await _push(hub, ctx, place.id, image, pushes - 1)
+        statements = (hub.db.statements - before) / images  # type: ignore[attr-defined]
+        log = (folder / "hub.db-wal").stat().st_size / images
     await wiring.close_hub(hub)
+    return f"{statements:.0f} statements and {log:,.0f} bytes of log a push, one at a time"
 
 
 def _print(folder: Path, count: int) -> None:
@@ -96,8 +109,9 @@ def main() -> int:
     parser.add_argument("--pushes", type=int, default=40)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="entrepot-bench-") as folder:
-        asyncio.run(_play(Path(folder), given.images, given.pushes))
+        cost = asyncio.run(_play(Path(folder), given.images, given.pushes))
         _print(Path(folder), given.images * given.pushes)
+        sys.stdout.write(f"{cost}\n")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 # ruff: noqa: F811 - fixtures of other files are imported, then asked for by name
 import json
+import time
 from typing import Any
 
 import pytest
@@ -135,8 +136,8 @@ def furnished(api: Any, space: str) -> list[str]:
     flow = f"{space}.prune"
     api.call("PublishSFWorkflow", WorkflowId=flow)
     run = api.call("RunSFWorkflow", WorkflowId=flow, Input='{"Bucket": "no-such-bucket"}')["InstanceId"]
-    while not api.call("GetSFInstance", InstanceId=run)["Instance"]["EndTime"]:
-        pass
+    ended = (api.call("GetSFInstance", InstanceId=run)["Instance"]["EndTime"] for _ in range(200))
+    assert any(one or time.sleep(0.1) for one in ended), "the run does not end"
     manage = "/stepflow/manage"
     return [
         manage, f"{manage}/gallery", f"{manage}/new?from=promote&namespace={space}", f"{manage}/namespace?id={space}",

@@ -112,13 +112,13 @@ def test_every_value_is_found_at_its_line(value: Any, indent: int | None) -> Non
 def test_a_fault_is_told_at_the_line_of_its_field() -> None:
     value = made(start("one"), step("one", "HttpActivity", "nowhere", {"URL": "ftp:", "method": "GET"}))
     text = json.dumps(value, indent=2)
-    marked = {one.field: one for one in lines.mark(text, value, check(templates.parse(text)))}
+    marked = {one.field: one for one in lines.mark(lines.locate(text), value, check(templates.parse(text)))}
     rows = text.splitlines()
     assert "nowhere" in rows[marked["Next"].line - 1]
     assert "ftp:" in rows[marked["Input.url"].line - 1]
     assert marked["Next"].place == 1
     assert lines.broken_line('{\n  "a": \n}') == 3
-    assert lines.mark("{", None, [Fault("", "Workflow", "this is no JSON: x")])[0].line == 1
+    assert lines.mark({}, None, [Fault("", "Workflow", "this is no JSON: x")])[0].line == 1
 
 
 FAULTY: list[Any] = [

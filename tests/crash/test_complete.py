@@ -3,6 +3,7 @@
 import itertools
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from entrepot import failpoint
 from tests.conftest import Loop, TestHub
 from tests.crash.client import Client
 from tests.crash.doors import SETTINGS, InProcess
-from tests.crash.verbs import BUCKETS, VERBS, Verb
+from tests.crash.scenes import BUCKETS
+from tests.crash.verbs import VERBS, Verb
 
 MONTH, THREE_DAYS = 30 * 86_400, 3 * 86_400
 SOURCE = Path(failpoint.__file__).parent
@@ -45,8 +47,17 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return watched
 
-    for name in ("mkdir", "fsync", "ftruncate", "write", "rename", "unlink"):
+    removed = shutil.rmtree
+
+    def remove(folder: Path, **given: Any) -> None:
+        """What has no name that anybody asks for goes in one step, however many files it is."""
+        before, is_there = len(seen), folder.exists()
+        removed(folder, **given)
+        seen[before:] = ["RMTREE"] * is_there
+
+    for name in ("mkdir", "fsync", "ftruncate", "write", "rename", "unlink", "link", "rmdir"):
         monkeypatch.setattr(os, name, watch(name, getattr(os, name)))
+    monkeypatch.setattr(shutil, "rmtree", remove)
     monkeypatch.setattr(failpoint, "hook", seen.append)
     return seen
 
@@ -68,6 +79,7 @@ def test_every_step_has_a_failpoint_and_every_failpoint_is_listed(
         # A folder and the folder above it are made by one call.
         assert not (one.isupper() and following.isupper()) or one == following == "MKDIR", (one, following)
     client.check()
+    verb.after(client)
     hub.close()
 
 

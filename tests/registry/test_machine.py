@@ -51,6 +51,8 @@ class World:
 
     hub: TestHub
     now: int
+    told: int
+    """Stories that came to their end."""
 
     @classmethod
     def open(cls) -> None:
@@ -380,6 +382,7 @@ class Stories(RuleBasedStateMachine):
                 World.now += WEEK + DAY
                 World.hub.run(collect.collect(World.hub.hub))
         assert self.counted() == (0, 0, 0)
+        World.told += 1
 
     def long_after(self) -> None:
         """Each of these is idle or due by then: an index of an index goes after the one that held it, and so on."""
@@ -419,7 +422,7 @@ class Stories(RuleBasedStateMachine):
 @pytest.fixture
 def world(loop: Loop, tmp_path: Path) -> Iterator[None]:
     World.hub = TestHub(loop, tmp_path / "data", row_bytes=ROW_BYTES)
-    World.now = int(World.hub.hub.clock())
+    World.now, World.told = int(World.hub.hub.clock()), 0
     World.open()
     yield
     World.hub.close()
@@ -433,3 +436,4 @@ def test_any_story_keeps_what_is_needed_and_leaves_nothing_else() -> None:
             max_examples=STORIES, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
+    assert World.told >= STORIES

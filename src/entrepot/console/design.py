@@ -63,15 +63,32 @@ def encode(text: str) -> str:
     return base64.b64encode(text.encode("utf-8", "replace")).decode()
 
 
-def written(template: TemplateModel) -> str:
-    """A saved template as text: one spelling of its list of steps, and no Constrain that says nothing."""
-    value = msgspec.to_builtins(template)
+async def saved(visit: Visit, workflow_id: str, version: int) -> TemplateModel:
+    """A version of a workflow, as the API tells it."""
+    answer = await visit.run(
+        "GetSFWorkflowTemplate",
+        Region=visit.hub.settings.default_region,
+        WorkflowId=workflow_id,
+        WorkflowVersion=str(version),
+    )
+    template: TemplateModel = answer.workflow
+    return template
+
+
+def plain(template: TemplateModel) -> dict[str, Any]:
+    """A saved template as JSON: one spelling of its list of steps, and no Constrain that says nothing."""
+    value: dict[str, Any] = msgspec.to_builtins(template)
     value.pop("Activites", None)
     lists = [value["Input"], value["Output"], *(one.get("Output") or [] for one in value["Activities"])]
     for param in (one for listed in lists for one in listed):
         if param.get("Constrain") is None:
             param.pop("Constrain", None)
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    return value
+
+
+def written(template: TemplateModel) -> str:
+    """A saved template as it is edited."""
+    return json.dumps(plain(template), indent=2, ensure_ascii=False)
 
 
 def decoded(text: str) -> Any:
@@ -86,8 +103,9 @@ async def design(visit: Visit, text: str) -> Design:
     """Of a text as it is, right or wrong; the API's own check tells the faults."""
     answer = await visit.run("CheckSFWorkflowTemplate", Workflow=encode(text))
     value = decoded(text)
+    at_lines = lines.locate(text) if value is not None else {}
     marked = [
-        one._replace(message=in_words(one.message, visit.lang)) for one in lines.mark(text, value, answer.fault_set)
+        one._replace(message=in_words(one.message, visit.lang)) for one in lines.mark(at_lines, value, answer.fault_set)
     ]
     if value is None and (at := lines.broken_line(text)):
         marked = [one._replace(line=at) for one in marked]
@@ -95,7 +113,7 @@ async def design(visit: Visit, text: str) -> Design:
     for one in marked:
         by_line.setdefault(one.line, []).append(one)
     steps = graph.steps(value)
-    begins = _begins(text, value)
+    begins = _begins(at_lines)
     rows = [
         Row(number, line, by_line.get(number, []), begins.get(number))
         for number, line in enumerate(text.splitlines() or [""], 1)
@@ -108,11 +126,10 @@ async def design(visit: Visit, text: str) -> Design:
     return Design(text, graph.draw(steps), rows, marked, looks, not marked)
 
 
-def _begins(text: str, value: Any) -> dict[int, int]:
+def _begins(at_lines: Mapping[lines.Path, int]) -> dict[int, int]:
     """Line -> the place of the step that begins there; of several on one line the first."""
     found: dict[int, int] = {}
-    if value is not None:
-        for path, line in lines.locate(text).items():
-            if len(path) == 2 and path[0] in {"Activities", "Activites"} and isinstance(path[1], int):
-                found.setdefault(line, path[1])
+    for path, line in at_lines.items():
+        if len(path) == 2 and path[0] in {"Activities", "Activites"} and isinstance(path[1], int):
+            found.setdefault(line, path[1])
     return found

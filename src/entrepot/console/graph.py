@@ -101,16 +101,14 @@ def _ways(one: Activity) -> Iterator[tuple[str, object]]:
 
 def draw(found: list[Step]) -> Graph:
     """The drawing: every step once, every way once."""
-    by_place = {one.place: one for one in found}
     back = _back(found)
     layer = _layers(found, back)
     rows, chains = _rows(found, layer, back)
     _order(rows, chains)
     x, width = _columns(rows)
-    lanes = len({(a, b) for a, b in back})
     nodes = [
         Node(one, x[one.place] - WIDTH / 2, EDGE + layer[one.place] * (HEIGHT + GAP_Y), _short(one.name))
-        for one in by_place.values()
+        for one in found
     ]
     ways, lane = [], 0
     for one in found:
@@ -122,7 +120,7 @@ def draw(found: list[Step]) -> Graph:
                 chain = chains[(one.place, number)]
                 ways.append(_down([(x[key], layer_y) for key, layer_y in chain], label))
     height = 2 * EDGE + (max(layer.values(), default=0) + 1) * (HEIGHT + GAP_Y) - GAP_Y
-    return Graph(nodes, ways, width + (BEND + LANE * max(lane, lanes) + EDGE if lane else 0), height)
+    return Graph(nodes, ways, width + (BEND + LANE * lane + EDGE if lane else 0), height)
 
 
 def _short(name: str) -> str:

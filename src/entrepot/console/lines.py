@@ -51,9 +51,11 @@ def locate(text: str) -> dict[Path, int]:
     return found
 
 
-def mark(text: str, value: Any, faults: Iterable[Any]) -> list[Marked]:
-    """Each fault (activity, field, message) at the line of its field, or of the nearest thing that is there."""
-    lines = locate(text) if value is not None else {}
+def mark(lines: dict[Path, int], value: Any, faults: Iterable[Any]) -> list[Marked]:
+    """Each fault (activity, field, message) at the line of its field, or of the nearest thing that is there.
+
+    ``lines``: what ``locate`` says of the text; empty where it is no JSON.
+    """
     return [
         Marked(one.activity, one.field, one.message, _line(lines, value, one), _place(value, one.activity))
         for one in faults

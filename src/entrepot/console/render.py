@@ -114,6 +114,8 @@ class Renderer:
             "section": page.section if page else "",
             "fault": visit.fault,
             "explain": lambda fault: faults.explain(fault, visit.lang),
+            "meaning": lambda kind: faults.meaning(kind, visit.lang),
+            "phrase": lambda text: faults.phrase(text, visit.lang),
             "done": deed(done, visit.lang) if done in ACTIONS else "",
             "deed": lambda action: deed(action, visit.lang),
             "ago": lambda seconds: ago(int(visit.hub.clock()) - seconds, visit.lang),

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from entrepot.api.stepflow_runs import State, TrackStep
 from entrepot.console import graph
-from entrepot.console.design import Look, decoded, written
+from entrepot.console.design import Look, plain, saved
 from entrepot.console.pages import page, stay
 from entrepot.console.visit import Moved, Shown, Visit, link
 from entrepot.errors import HubError, Kind
@@ -56,16 +56,6 @@ def typed_input(params: list[Any], form: dict[str, str]) -> dict[str, Any]:
     return found
 
 
-async def _template(visit: Visit, workflow_id: str, version: int) -> Any:
-    answer = await visit.run(
-        "GetSFWorkflowTemplate",
-        Region=visit.hub.settings.default_region,
-        WorkflowId=workflow_id,
-        WorkflowVersion=str(version),
-    )
-    return answer.workflow
-
-
 async def _run(visit: Visit) -> Moved | None:
     if visit.form.get("do") != "RunSFWorkflow":
         return None
@@ -76,7 +66,7 @@ async def _run(visit: Visit) -> Moved | None:
         given = visit.form.get("Input", "{}")
     else:
         shown = number or (await visit.run("DescribeSFWorkflow", WorkflowId=name)).workflow.published_version
-        params = (await _template(visit, name, shown)).input if shown else []
+        params = (await saved(visit, name, shown)).input if shown else []
         given = json.dumps(typed_input(params, visit.form))
     asked = await visit.run("RunSFWorkflow", WorkflowId=name, WorkflowVersion=str(number), Input=given)
     return Moved(link(RUN, id=asked.instance_id, done="RunSFWorkflow"))
@@ -93,7 +83,7 @@ async def show_runs(visit: Visit) -> Shown:
         "ListSFInstances", only, WorkflowId=workflow.workflow_id, Limit=str(ROWS + 1), Offset=str(offset)
     )
     version = visit.number("version") or workflow.published_version or workflow.newest_version
-    template = await _template(visit, workflow.workflow_id, version)
+    template = await saved(visit, workflow.workflow_id, version)
     inputs = fields(template.input, visit.form)
     return Shown(
         "workflow_runs.html",
@@ -154,8 +144,8 @@ async def show_run(visit: Visit) -> Shown:
     """A run: where it stands, drawn and step by step."""
     found = await visit.run("GetSFInstance", InstanceId=visit.query.get("id", ""))
     run = found.instance
-    template = await _template(visit, run.workflow_id, run.version)
-    steps = graph.steps(decoded(written(template)))
+    template = await saved(visit, run.workflow_id, run.version)
+    steps = graph.steps(plain(template))
     offset = visit.number("offset", 10_000)
     track = [_stepped(number, one) for number, one in enumerate(found.step_set)]
     return Shown(

@@ -3,7 +3,7 @@
 import difflib
 
 from entrepot.console import gallery
-from entrepot.console.design import SKELETON, design, encode, written
+from entrepot.console.design import SKELETON, design, encode, saved, written
 from entrepot.console.pages import Nav, page, show_answer, stay, to
 from entrepot.console.visit import Moved, Shown, Visit, link
 
@@ -85,14 +85,14 @@ async def _write(visit: Visit) -> Shown | Moved | None:
     namespace, _, name = visit.query.get("id", "").partition(".")
     namespace = namespace or visit.form.get("Namespace", "")
     name = name or visit.form.get("WorkflowName", "")
-    saved = await visit.run(
+    made = await visit.run(
         do,
         Region=visit.hub.settings.default_region,
         Namespace=namespace,
         WorkflowName=name,
         Workflow=encode(_given(visit)),
     )
-    return Moved(link(WORKFLOW, id=f"{namespace}.{name}", version=saved.version, done=do))
+    return Moved(link(WORKFLOW, id=f"{namespace}.{name}", version=made.version, done=do))
 
 
 def _given(visit: Visit) -> str:
@@ -134,9 +134,7 @@ async def show_one(visit: Visit) -> Shown:
     """A version of a workflow, the newest where none is named; what was typed stays as long as it is not saved."""
     workflow = (await visit.run("DescribeSFWorkflow", WorkflowId=visit.query.get("id", ""))).workflow
     version = visit.number("version") or workflow.newest_version
-    saved = await visit.run("GetSFWorkflowTemplate", _place(visit), WorkflowId=workflow.workflow_id,
-                            WorkflowVersion=str(version))  # fmt: skip
-    text = written(saved.workflow)
+    text = written(await saved(visit, workflow.workflow_id, version))
     given = _given(visit)
     return Shown(
         "workflow.html",
@@ -152,10 +150,6 @@ async def show_one(visit: Visit) -> Shown:
     )
 
 
-def _place(visit: Visit) -> dict[str, str]:
-    return {"Region": visit.hub.settings.default_region}
-
-
 @page(f"{SECTION}/versions", section=SECTION, does={"PublishSFWorkflow": stay})
 async def show_versions(visit: Visit) -> Shown:
     """The versions, newest first, and what changed between two of them."""
@@ -167,11 +161,7 @@ async def show_versions(visit: Visit) -> Shown:
     left, right = visit.number("left"), visit.number("right")
     changes: list[tuple[str, str]] | None = None
     if left and right:
-        texts = []
-        for version in (left, right):
-            saved = await visit.run("GetSFWorkflowTemplate", _place(visit), WorkflowId=workflow.workflow_id,
-                                    WorkflowVersion=str(version))  # fmt: skip
-            texts.append(written(saved.workflow).splitlines())
+        texts = [written(await saved(visit, workflow.workflow_id, version)).splitlines() for version in (left, right)]
         changes = [_kind(line) for line in list(difflib.unified_diff(texts[0], texts[1], n=3, lineterm=""))[2:]]
     return Shown(
         "workflow_versions.html",

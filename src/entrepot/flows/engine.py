@@ -135,9 +135,12 @@ class FlowEngine:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="workflows", daemon=True)
         self._thread.start()
-        durable = Durable(self._hub, asyncio.get_running_loop())
-        await self._elsewhere(durable.launch())
-        self._durable = durable
+        self._durable = durable = Durable(self._hub, asyncio.get_running_loop())
+        try:
+            await self._elsewhere(durable.launch())
+        except Exception:
+            await self._stop()
+            raise
         # A run whose records were lost cannot go on: nobody knows what it did.
         for instance in await self._hub.db.read(runs_sql.in_state, "Running", 100_000):
             gone = await self._elsewhere(durable.why_gone(instance.id))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.ops import copying, vault
@@ -83,7 +84,9 @@ async def backup(
 async def _snapshot(hub: Hub, path: Path) -> None:
     try:
         await hub.db.snapshot(path)
+        failpoint.at("backup.rows-copied")
         rows_file.change(path, sql.trim)
+        failpoint.at("backup.rows-trimmed")
     except HubError as fault:  # the database does not say which disk is full
         raise HubError(fault.kind, f"the rows cannot be copied to {path}: {fault.detail}") from fault
 

@@ -16,6 +16,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 
 KEY_FILE = "hub.key"
@@ -83,12 +84,16 @@ def create_key_file(path: Path, content: bytes | None = None) -> None:
             file.write(content or secrets.token_bytes(32))
             file.flush()
             os.fsync(file.fileno())
+        failpoint.at("key.synced")
         os.link(draft, path)
+        failpoint.at("key.named")
     finally:
         draft.unlink()
+    failpoint.at("key.draft-gone")
     directory = os.open(path.parent, os.O_RDONLY)
     os.fsync(directory)
     os.close(directory)
+    failpoint.at("key.durable")
 
 
 def read_key_file(path: Path) -> bytes:

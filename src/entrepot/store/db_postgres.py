@@ -204,19 +204,21 @@ class PostgresDatabase:
         with self._claiming, plain_faults():
             if name in self._claimed:
                 return False
-            if self._claims is None:
-                self._claims = connect(self._info)
             try:
-                row = self._claims.execute(
-                    "SELECT pg_try_advisory_lock(%s)", (lock_key(self._claims, f"chore {name}"),)
-                ).fetchone()
-            except psycopg.Error:
+                is_mine = self._try_lock(name)
+            except psycopg.OperationalError:
                 self._end_claims()
-                raise
-            if not row or not row[0]:
-                return False
-            self._claimed.add(name)
-            return True
+                is_mine = self._try_lock(name)
+            if is_mine:
+                self._claimed.add(name)
+            return is_mine
+
+    def _try_lock(self, name: str) -> bool:
+        if self._claims is None:
+            self._claims = connect(self._info)
+        key = lock_key(self._claims, f"chore {name}")
+        row = self._claims.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
+        return bool(row and row[0])
 
     def _let_go(self, name: str) -> None:
         with self._claiming:

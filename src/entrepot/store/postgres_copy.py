@@ -1,4 +1,4 @@
-"""Every row out of PostgreSQL into a file of SQLite's format, and back from such a file; what is broken there.
+"""Every row out of PostgreSQL into a file of SQLite's format; what is broken there.
 
 Rows are copied one at a time in the server's binary COPY format, so memory is flat whatever they hold.
 """
@@ -16,8 +16,6 @@ from entrepot.errors import HubError, Kind
 from entrepot.store.migrate import migrate_sqlite, migrations
 from entrepot.store.postgres_faults import shown
 from entrepot.store.sqlite_faults import plain_faults
-
-BATCH = 200
 
 
 def version(connection: Connection[Any]) -> int:
@@ -92,48 +90,6 @@ def _types(cursor: "psycopg.Cursor[Any]", which: sql.Composed) -> list[int]:
 def _is_counted(file: sqlite3.Connection, table: str) -> bool:
     row = file.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()
     return "AUTOINCREMENT" in row[0]
-
-
-def load(connection: Connection[Any], source: Path) -> None:
-    """Put every row of a file into a migrated schema that holds no account yet, in one transaction.
-
-    Raises EXISTS when a hub is there already, UNSUPPORTED for rows of another schema.
-    """
-    with plain_faults(), contextlib.closing(sqlite3.connect(source, isolation_level=None)) as file:
-        connection.execute("BEGIN")
-        try:
-            found = connection.execute("SELECT COUNT(*) FROM account WHERE id > 0").fetchone()
-            if found and found[0]:
-                raise HubError(Kind.EXISTS, "the database of database_url holds a hub already; give an empty one")
-            if file.execute("PRAGMA user_version").fetchone()[0] != version(connection):
-                raise HubError(Kind.UNSUPPORTED, "the rows have another schema than the database")
-            names = tables(file)
-            for table in reversed(names):
-                connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
-            for table in names:
-                _send(connection, file, table)
-            connection.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(psycopg.Error):
-                connection.execute("ROLLBACK")
-            raise
-
-
-def _send(connection: Connection[Any], file: sqlite3.Connection, table: str) -> None:
-    names = columns(file, table)
-    listed = sql.SQL(", ").join(map(sql.Identifier, names))
-    which = sql.SQL("SELECT {} FROM {}").format(listed, sql.Identifier(table))
-    with connection.cursor() as cursor:
-        types = _types(cursor, which)
-        into = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table), listed)
-        with cursor.copy(into) as copy:
-            copy.set_types(types)
-            for row in file.execute(f"SELECT {', '.join(names)} FROM {table}"):
-                copy.write_row(row)
-        if _is_counted(file, table):
-            last = file.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
-            if last and last[0] > 0:
-                cursor.execute("SELECT setval(%s, %s)", (f"{table}_id_seq", last[0]))
 
 
 def damage(connection: Connection[Any], *, deep: bool) -> list[str]:

@@ -1,7 +1,7 @@
 """Connections to the PostgreSQL server of ``database_url``: the hub's session settings, and its advisory locks.
 
-A connection that a server, a proxy or a network lost is found out within seconds. What is asked over one
-lives elsewhere.
+A connection that a server, a proxy or a network lost is found out within seconds. What is asked
+over one lives elsewhere.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from entrepot.errors import HubError, Kind
-from entrepot.store.postgres_faults import plain_faults, shown
+from entrepot.store.postgres_faults import shown
 from entrepot.store.postgres_rows import adapt
 
 BUSY_SECONDS = 30
@@ -52,12 +52,6 @@ def connect(info: str) -> Connection[Any]:
     adapt(connection.adapters)
     connection.execute(_SESSION)
     return connection
-
-
-def open_link(info: str) -> Connection[Any]:
-    """As ``connect``, in the hub's words: raises UNAVAILABLE."""
-    with plain_faults():
-        return connect(info)
 
 
 def lock_key(connection: Connection[Any], name: str) -> int:

@@ -105,8 +105,10 @@ class Reader:
         self._is_closed = False
 
     def wake(self) -> None:
-        """Connect in the background, at most once a second."""
-        if self._connecting is None and not self._is_closed and time.monotonic() >= self._next_try:
+        """Connect in the background where there is no connection, at most once a second."""
+        if self.is_up or self._connecting is not None or self._is_closed:
+            return
+        if time.monotonic() >= self._next_try:
             self._next_try = time.monotonic() + RETRY_SECONDS
             self._connecting = self.loop.create_task(self._connect())
 
