@@ -220,6 +220,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_level: Annotated[
         str, Meta(description="debug, info, warning or error.", pattern="^(debug|info|warning|error)$")
     ] = "info"
+    log_format: Annotated[
+        str,
+        Meta(
+            description="How lines of the log look: text (key=value) or json. Both go to stderr.",
+            pattern="^(text|json)$",
+        ),
+    ] = "text"
+    access_log: Annotated[
+        str,
+        Meta(
+            description="on: a line for each request at its end, with its id, who asked from where, what for, status, "
+            "bytes and milliseconds; never a query, a header or a body. off: none.",
+            pattern="^(on|off)$",
+        ),
+    ] = "off"
 
     @property
     def region_ids(self) -> tuple[str, ...]:

@@ -55,6 +55,7 @@ class Endpoint(NamedTuple):
 
 CELLS: list[Cell] = []
 ENDPOINTS: dict[tuple[str, str], Endpoint] = {}
+_PLACES: dict[int, Endpoint] = {}
 _used = 1
 
 
@@ -71,9 +72,17 @@ def endpoint(door: str, route: str) -> int:
     global _used  # noqa: PLW0603
     found = ENDPOINTS.get((door, route))
     if found is None:
-        found = ENDPOINTS[door, route] = Endpoint(door, route, _used)
+        found = ENDPOINTS[door, route] = _PLACES[_used] = Endpoint(door, route, _used)
         _used += _WIDTH
     return found.place
+
+
+_UNKNOWN: Final = Endpoint("hub", "none", 0)
+
+
+def by_place(place: int) -> Endpoint:
+    """The endpoint whose block begins there."""
+    return _PLACES.get(place, _UNKNOWN)
 
 
 class Requests(NamedTuple):

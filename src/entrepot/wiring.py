@@ -30,6 +30,7 @@ from entrepot.watch.plain import answer as plain
 from entrepot.watch.ready import Ready
 from entrepot.watch.requests import Counted, RequestIds
 from entrepot.watch.scrape import Scrape
+from entrepot.watch.telling import Telling
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -129,6 +130,7 @@ class Doors:
     def __init__(self, open_: Callable[[], Awaitable[Hub]]) -> None:
         self._open = open_
         self._hub: Hub | None = None
+        self._handle: App
         self._registry: App
         self._actions: App
         self._console: App
@@ -161,12 +163,16 @@ class Doors:
         self._console = counted(console_app(hub), _page)
         self._flows = counted(FlowsDoor(hub), lambda _: _RUN)
         self._machines = counted(machines, lambda scope: _MACHINES[scope["path"]])
+        self._handle = Telling(hub.settings, ids, self._route) if hub.settings.access_log == "on" else self._route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Route by path; answer the lifespan protocol."""
+        """Answer a request or the lifespan protocol."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-            return
+        else:
+            await self._handle(scope, receive, send)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         if path.startswith("/v2/") or path in {"/v2", "/token"}:
             await self._registry(scope, receive, send)

@@ -1,12 +1,27 @@
-"""Reading metrics as Prometheus does."""
+"""A hub in a folder of its own, and reading its metrics as Prometheus does."""
 
+import base64
 import http.client
 import urllib.request
 from collections.abc import Mapping
+from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.conftest import TestHub
+from tests.conftest import TestHub, entrepot, free_port
+
+LOGIN = ("main@example.com", "correct horse")
+BASIC = "Basic " + base64.b64encode(":".join(LOGIN).encode()).decode()
+
+
+def hub_in(folder: Path) -> tuple[Path, int]:
+    """A data folder with a public bucket, helloworld, and a port to serve it on."""
+    data = folder / "data"
+    made = entrepot("init", "--data", str(data), "--email", LOGIN[0], "--password", LOGIN[1])
+    assert made.returncode == 0, made.stderr
+    made = entrepot("bucket", "create", "helloworld", "--data", str(data), "--public")
+    assert made.returncode == 0, made.stderr
+    return data, free_port()
 
 
 class Numbers:

@@ -4,27 +4,15 @@ import http.client
 import socket
 import threading
 import time
-from base64 import b64encode
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import entrepot, free_port, serve
+from tests.conftest import serve
 from tests.registry.kit import digest
-from tests.watch.kit import ask
+from tests.watch.kit import BASIC, ask, hub_in
 
-LOGIN = ("main@example.com", "correct horse")
-BASIC = "Basic " + b64encode(":".join(LOGIN).encode()).decode()
 BODY = b"z" * 300_000
-
-
-def hub_in(folder: Path) -> tuple[Path, int]:
-    data = folder / "data"
-    made = entrepot("init", "--data", str(data), "--email", LOGIN[0], "--password", LOGIN[1])
-    assert made.returncode == 0, made.stderr
-    made = entrepot("bucket", "create", "helloworld", "--data", str(data), "--public")
-    assert made.returncode == 0, made.stderr
-    return data, free_port()
 
 
 class Upload:

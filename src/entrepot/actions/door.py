@@ -45,6 +45,7 @@ from entrepot.ops.context import Ctx, Hub, Who
 from entrepot.ops.origin import Origin
 from entrepot.store.db import Rows
 from entrepot.store.sql import people as people_sql
+from entrepot.watch.told import tell
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -126,6 +127,7 @@ class ActionsDoor:
         headers = dict(scope["headers"])
         base_url, address = self._origin.of(scope, headers)
         who = await self._caller(params, headers, address)
+        tell(scope, who.email, action=action.name)
         ctx = Ctx(self._hub, who, address, warnings)
         await check_project(ctx, params.text("ProjectId"))
         request = decode(action.request, params.signed)

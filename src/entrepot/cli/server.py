@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import logging
 import socket
-import sys
 from typing import Any
 
 import click
@@ -17,21 +15,6 @@ from entrepot.errors import HubError, Kind
 from entrepot.ops.people import Secrets
 
 EMAIL = "admin@entrepot.local"
-
-
-def _setup_log(level: str) -> None:
-    import structlog
-
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 @click.command()
@@ -77,8 +60,10 @@ def _show(made: Secrets) -> None:
 @click.option("--config", "config_file", metavar="FILE", help="TOML file of settings; see docs/settings.md.")
 def serve(**given: Any) -> None:
     """Serve the hub until SIGTERM; running requests finish. Every setting is also ENTREPOT_<NAME>."""
+    from entrepot.watch import log
+
     settings = config.load(given.pop("config_file"), **given)
-    _setup_log(settings.log_level)
+    log.configure(settings.log_level, settings.log_format)
     settings = _with_port(settings)
     made = asyncio.run(_prepare(settings))
     lines = first_steps(settings, made)

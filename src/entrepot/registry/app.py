@@ -22,7 +22,7 @@ from entrepot.registry.token import basic
 from entrepot.registry.wire import Answer, Call, CutShort, Receive, Send, render, too_slow, warning
 from entrepot.store.blobs import Broken
 from entrepot.watch.requests import RequestIds
-from entrepot.watch.told import Told
+from entrepot.watch.told import tell
 
 Handler = Callable[[Call], Awaitable[Answer]]
 log = structlog.get_logger("registry")
@@ -149,7 +149,8 @@ class RegistryDoor:
         if answer.status >= 400 or "request_id" in scope or b"x-request-id" in headers:
             # What went well and stands in no log needs no id, and most requests are that.
             answer.headers.append((b"x-request-id", self._ids.in_scope(scope, headers)))
-            _tell(scope.get("told"), route, call, address)
+            if "told" in scope:
+                _tell(scope, route, call)
         try:
             await answer.send(send, head=method == "HEAD")
         except CutShort:
@@ -185,16 +186,14 @@ async def _refused(fault: HubError, challenge: str, call: Call | None) -> Answer
     return render(fault, challenge)
 
 
-def _tell(told: Told | None, route: Route | None, call: Call | None, address: str) -> None:
-    if told is None:
+def _tell(scope: dict[str, Any], route: Route | None, call: Call | None) -> None:
+    scope["told"].place = route.place if route else NO_ROUTE
+    if call is None:
         return
-    told.place, told.address = route.place if route else NO_ROUTE, address
-    if call is not None:
-        told.who = call.ctx.who.email
-        if call.name:
-            told.about["repository"] = call.name
-        if route is MANIFEST or route is BLOB:
-            told.about["reference"] = call.reference
+    about = {"repository": call.name} if call.name else {}
+    if route is MANIFEST or route is BLOB:  # elsewhere it may be the id of an upload, which is a secret
+        about["reference"] = call.reference
+    tell(scope, call.ctx.who.email, **about)
 
 
 async def _authenticate(call: Call, header: bytes) -> Pass:

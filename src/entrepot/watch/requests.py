@@ -65,7 +65,10 @@ class Counted:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
             await send(message)
 
+        place = self._place_of(scope)
+        if (told := scope.get("told")) is not None:
+            told.place = place
         try:
             await self._app(scope, receive, watched)
         finally:
-            self._tally.request(self._place_of(scope), scope["method"], status, time.perf_counter_ns() - started)
+            self._tally.request(place, scope["method"], status, time.perf_counter_ns() - started)
