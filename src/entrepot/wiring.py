@@ -198,8 +198,8 @@ class Doors:
                 assert self._hub is not None
                 chores = (janitor, pulls, collect, retention, scrub, dispatch)
                 self._chores = [asyncio.create_task(chore.run(self._hub)) for chore in chores]
-                runs = (self._hub.engine, self._hub.sender, self._gauges)
-                self._chores += [asyncio.create_task(one.run()) for one in runs]
+                more = (self._hub.engine, self._hub.sender, self._gauges)
+                self._chores += [asyncio.create_task(one.run()) for one in more]
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self._stop()

@@ -110,6 +110,12 @@ class WebhookSender:
                 self._hosts[host] += 1
                 self._served[hook.id] = asyncio.create_task(self._serve(due, host))
 
+    async def send_due(self) -> None:
+        """What is due now, to its end: a step of ``run`` by itself."""
+        await self._step()
+        while self._served:
+            await asyncio.gather(*self._served.values())
+
     async def _serve(self, due: Due, host: str) -> None:
         try:
             await self._send_some(due.webhook)
