@@ -48,12 +48,15 @@ def test_each_kind_has_its_words() -> None:
 
 def test_a_webhook_from_its_making_to_its_end(busy: Busy, world: World) -> None:
     surfer = signed_in(busy.hub, busy.hub.main)
-    page, secret = made(surfer, world.url, **{"Event.0": "image.pushed", "Event.2": "image.deleted", "Match": "app:v*"})
+    page, secret = made(
+        surfer, world.url, **{"Event.0": "image.pushed", "Event.2": "image.deleted", "Match": "app:v*\nw*"}
+    )
     [hook] = busy.hub.call("ListBucketWebhooks", **DEPOT)["WebhookSet"]
-    assert (hook["Event"], hook["Match"]) == (["image.pushed", "image.deleted"], ["app:v*"])
+    assert (hook["Event"], hook["Match"]) == (["image.pushed", "image.deleted"], ["app:v*", "w*"])
     shown = surfer.get(page)
     assert (checked(shown), secret in shown.body.decode()) == (["image.pushed", "image.deleted"], False)
     assert secret not in surfer.get(HOOKS).body.decode()
+    assert '<input type="hidden" name="Event" value="">' in shown.body.decode(), "none ticked is said too"
 
     tried = text(surfer.post(page, {"do": "TestBucketWebhook", **of(page)}))
     assert "The receiver took the test" in tried
