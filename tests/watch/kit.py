@@ -97,3 +97,11 @@ def until(true: Callable[[], object], seconds: float = 30.0) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def answers(port: int) -> bool:
+    """Whether a server on this port is ready."""
+    try:
+        return ask(port, "/readyz") == 200
+    except OSError:
+        return False
