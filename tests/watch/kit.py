@@ -74,11 +74,12 @@ def ask(port: int, path: str) -> int:
 class Upload:
     """Half a blob, on its way."""
 
-    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None, traceparent: str = "") -> None:
         plain = socket.create_connection(("127.0.0.1", port), timeout=30)
         self.socket = tls.wrap_socket(plain) if tls else plain
         path = f"/v2/helloworld/app/blobs/uploads/?digest={digest(BODY)}"
-        head = f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: {BASIC}\r\ncontent-length: {len(BODY)}\r\n\r\n"
+        head = f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: {BASIC}\r\ncontent-length: {len(BODY)}\r\n"
+        head += f"traceparent: {traceparent}\r\n\r\n" if traceparent else "\r\n"
         self.socket.sendall(head.encode() + BODY[: len(BODY) // 2])
 
     def end(self) -> bytes:
