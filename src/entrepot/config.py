@@ -202,13 +202,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     outbound_networks: Annotated[
         str,
         Meta(
-            description="Networks (CIDR, separated by spaces) inside that workflows may call. Other addresses that are "
-            "not public are refused to them: private, loopback, link-local and the like."
+            description="Networks (CIDR, separated by spaces) inside that workflows and webhooks may call. Other "
+            "addresses that are not public are refused to them: private, loopback, link-local and the like."
         ),
     ] = ""
     flow_days: Annotated[
         int, Meta(ge=1, le=3650, description="How many days the runs of workflows are kept after their end.")
     ] = 30
+    event_days: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=3650,
+            description="How many days events of buckets, their deliveries and firings of triggers are kept.",
+        ),
+    ] = 7
     trusted_proxies: Annotated[
         str,
         Meta(

@@ -13,9 +13,10 @@ from entrepot.config import Settings
 from entrepot.console.app import console_app
 from entrepot.console.statics import PREFIX
 from entrepot.errors import HubError, Kind
+from entrepot.flows.deliveries import WebhookSender
 from entrepot.flows.door import FlowsDoor
 from entrepot.flows.engine import FlowEngine
-from entrepot.ops import collect, janitor, pulls, restore, retention, scrub
+from entrepot.ops import collect, dispatch, janitor, pulls, restore, retention, scrub
 from entrepot.ops.context import Hub
 from entrepot.ops.vault import create_key_file, open_key_file
 from entrepot.registry.app import RegistryDoor
@@ -106,6 +107,7 @@ async def open_hub(settings: Settings, *, create: bool = False, restoring: bool 
         new_id=_new_id,
     )
     hub.engine = FlowEngine(hub)
+    hub.sender = WebhookSender(hub)
     return hub
 
 
@@ -201,10 +203,10 @@ class Doors:
                 if self._hub is None:
                     self.use(await self._open())
                 assert self._hub is not None
-                chores = (janitor, pulls, collect, retention, scrub)
+                chores = (janitor, pulls, collect, retention, scrub, dispatch)
                 self._chores = [asyncio.create_task(chore.run(self._hub)) for chore in chores]
-                self._chores.append(asyncio.create_task(self._hub.engine.run()))
-                self._chores.append(asyncio.create_task(self._gauges.run()))
+                more = (self._hub.engine, self._hub.sender, self._gauges)
+                self._chores += [asyncio.create_task(one.run()) for one in more]
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self._stop()

@@ -21,6 +21,7 @@ from entrepot.actions import (
     browse,
     buckets,
     damage,
+    events,
     history,
     iam,
     images,
@@ -34,6 +35,8 @@ from entrepot.actions import (
     stepflow,
     stepflow_runs,
     trash,
+    triggers,
+    webhooks,
 )
 from entrepot.actions.params import Params, read
 from entrepot.actions.run import Call, check_complete, check_project, run

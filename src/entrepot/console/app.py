@@ -14,6 +14,7 @@ from entrepot.console import (  # noqa: F401 - their pages file themselves
     account,
     audit,
     buckets,
+    events,
     explorer,
     images,
     jobs,
@@ -29,6 +30,8 @@ from entrepot.console import (  # noqa: F401 - their pages file themselves
     runs,
     sign_in,
     trash,
+    triggers,
+    webhooks,
     workflows,
 )
 from entrepot.console.cookies import cookie, csrf_holds, csrf_token, jar, look_cookies

@@ -162,7 +162,9 @@ async def _manifests(hub: Hub, tally: Tally, *, deep: bool, repair: bool) -> Asy
 async def _about_manifest(hub: Hub, manifest: Document, fault: str, *, repair: bool) -> Finding:
     if repair:
         await damage.mark_manifest(hub, manifest, fault)
-    image = ", ".join(image for _, image in await hub.db.read(damage_sql.place, manifest.image_id))
+    image = ", ".join(
+        f"{bucket}/{image}" for *_, bucket, image in await hub.db.read(damage_sql.place, manifest.image_id)
+    )
     what = f"manifest {manifest.digest} of {image}"
     if not fault:
         return Finding("marked", f"{what}: marked, and its bytes are right", repair, "" if repair else "--repair")

@@ -20,8 +20,8 @@ from entrepot.ops.damage import READERS
 from entrepot.store.db import Rows
 from entrepot.store.sql import blobs as blobs_sql
 from entrepot.store.sql import collect as sql
+from entrepot.store.sql import events, retention
 from entrepot.store.sql import manifests as manifests_sql
-from entrepot.store.sql import retention
 
 BATCH = 100
 PERIOD = 60.0
@@ -61,6 +61,7 @@ def _review_deletions(rows: Rows, hub: Hub, now: int, report: Report) -> int:
 def _review_manifests(rows: Rows, hub: Hub, now: int, report: Report) -> int:
     due = sql.due_manifests(rows, now, BATCH)
     rooted: set[int] = set()
+    taken: dict[int, int] = {}
     for one in due:
         if one.image_id is not None and one.is_kept and not one.is_tagged:
             again = holders.look_again(rows, one.image_id, one.id, rooted)
@@ -74,13 +75,16 @@ def _review_manifests(rows: Rows, hub: Hub, now: int, report: Report) -> int:
             # and `reviewed` forgets what it finds due.
             manifests_sql.delete(rows, one.image_id, one.id, now, max(1, hub.settings.grace_seconds), "")
             report.manifests += 1
+            taken[one.image_id] = taken.get(one.image_id, 0) + 1
             retention.follow(rows, one.image_id, one.digest, now, hub.settings.untagged_after, "collection")
         sql.reviewed(rows, one.id, now)
+    events.note_collected(rows, taken, "Manifests", now)
     return len(due)
 
 
 def _review_links(rows: Rows, hub: Hub, now: int, report: Report) -> int:
     due = sql.due_links(rows, now, BATCH)
+    taken: dict[int, int] = {}
     for one in due:
         lease = one.lease or 0
         if lease > now + clocks.TOLERANCE:  # written under a clock that was ahead, and not while this waited its turn
@@ -93,7 +97,9 @@ def _review_links(rows: Rows, hub: Hub, now: int, report: Report) -> int:
             sql.watch_link(rows, one.image_id, one.blob_id, lease_ends)
         else:
             blobs_sql.unlink(rows, one.image_id, one.blob_id, now)
+            taken[one.image_id] = taken.get(one.image_id, 0) + 1
             report.links += 1
+    events.note_collected(rows, taken, "Blobs", now)
     return len(due)
 
 

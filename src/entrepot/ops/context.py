@@ -114,6 +114,16 @@ class Hub:
     """What is counted for /metrics, together with the other processes of this server."""
     engine: Any = None
     """What runs the workflows (flows.Engine as ops sees it)."""
+    sender: Any = None
+    """What sends to webhooks (webhooks.Sender as ops sees it)."""
+    told: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when there may be an event that those who listen have not got yet (dispatch)."""
+    pulled: dict[int, int] = field(default_factory=dict)
+    """Pulls by manifest id that are counted but told to nobody yet (pulls.flush)."""
+    refused: dict[str, float] = field(default_factory=dict)
+    """When this process told of a refusal for a quota last, by bucket (events)."""
+    stored_at: float = -1e9
+    """When this process stored a manifest last, by the monotonic clock: who only follows lets pushes go first."""
 
     def did(self, chore: str) -> None:
         """A chore has done its step, whether or not there was anything to do."""
@@ -129,6 +139,8 @@ class Ctx:
     address: str = ""
     warnings: list[str] = field(default_factory=list)
     """What the answer should warn of, such as a quota that is nearly used up."""
+    depth: int = 0
+    """How many events led to this call through workflows (model.events.DEEPEST)."""
 
     @property
     def now(self) -> int:

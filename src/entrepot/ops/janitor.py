@@ -13,9 +13,12 @@ from entrepot.ops.visitors import IDLE_SECONDS
 from entrepot.store.sql import activity as activity_sql
 from entrepot.store.sql import audit as audit_sql
 from entrepot.store.sql import blobs as sql
+from entrepot.store.sql import events as events_sql
 from entrepot.store.sql import history as history_sql
 from entrepot.store.sql import logins as logins_sql
 from entrepot.store.sql import policies as policies_sql
+from entrepot.store.sql import triggers as triggers_sql
+from entrepot.store.sql import webhooks as webhooks_sql
 
 BATCH = 200
 PERIOD = 600.0
@@ -84,6 +87,13 @@ async def forget_activity(hub: Hub) -> int:
     return await hub.db.note(activity_sql.forget, int(hub.clock()) - (MOST_DAYS + 1) * activity_sql.DAY, BATCH)
 
 
+async def forget_events(hub: Hub) -> int:
+    """Delete at most one batch of old events, deliveries and firings that nobody waits for; the most of one kind."""
+    before = int(hub.clock()) - hub.settings.event_days * 86_400
+    forgetting = (webhooks_sql.forget, triggers_sql.forget, events_sql.forget)
+    return max([await hub.db.note(forget, before, BATCH) for forget in forgetting])
+
+
 STEPS = (
     drop_idle_uploads,
     forget_ended_uploads,
@@ -94,6 +104,7 @@ STEPS = (
     drop_quarantined,
     forget_logins,
     forget_activity,
+    forget_events,
 )
 
 

@@ -227,9 +227,7 @@ async def _publish(
             blob_id, kept = known.id, known.key if is_good else key
             if not is_good:
                 damage.heal(rows, known, key=key, content=content, now=ctx.now)
-        warnings = quotas.check_bytes(
-            rows, hub.settings, sql.link(rows, image_id, blob_id, ctx.now, hub.settings.grace_seconds)
-        )
+        warnings = quotas.check_bytes(rows, ctx, sql.link(rows, image_id, blob_id, ctx.now, hub.settings.grace_seconds))
         if session:
             sessions.end(rows, ctx, session._replace(place=place._replace(image_id=image_id)))
         return kept, warnings
@@ -292,7 +290,7 @@ async def mount(ctx: Ctx, place: Place, digest: Digest, source: tuple[int, int |
             return None
         image_id = buckets_sql.image_for_push(rows, place.bucket_id, place.image, ctx.now)
         usage = sql.link(rows, image_id, blob.id, ctx.now, ctx.hub.settings.grace_seconds)
-        quotas.check_bytes(rows, ctx.hub.settings, usage)
+        quotas.check_bytes(rows, ctx, usage)
         return blob
 
     failpoint.at("mount.begun")

@@ -13,7 +13,7 @@ from entrepot import tally
 from entrepot.errors import HubError, Kind
 from entrepot.model import names
 from entrepot.model.names import Repository
-from entrepot.ops import access, audit, logins
+from entrepot.ops import access, audit, events, logins
 from entrepot.ops.access import ANONYMOUS, Pass
 from entrepot.ops.context import NOBODY, Ctx, Hub
 from entrepot.ops.origin import Origin
@@ -183,6 +183,7 @@ async def _refused(fault: HubError, challenge: str, call: Call | None) -> Answer
         if call.method in _CHANGES and fault.kind in _REFUSALS:
             target = f"{call.name} {call.reference}".rstrip()
             await audit.record_refusal(call.ctx, _CHANGES[call.method], target, fault)
+            await events.refused_for_quota(call.ctx, call.repository.bucket, fault)
     return render(fault, challenge)
 
 
