@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -321,10 +322,12 @@ def serve(data: Path, port: int, *words: str, **given: str) -> "subprocess.Popen
             env=environ,
             start_new_session=True,
         )
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    scheme = "https" if "tls_cert" in given else "http"
+    trusting = urllib.request.HTTPSHandler(context=ssl._create_unverified_context())
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), trusting)
     for _ in range(300):
         try:
-            with opener.open(f"http://127.0.0.1:{port}/healthz", timeout=2) as reply:
+            with opener.open(f"{scheme}://127.0.0.1:{port}/healthz", timeout=2) as reply:
                 if reply.status == 200:
                     return process
         except OSError:

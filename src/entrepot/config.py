@@ -46,6 +46,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = ""
     host: Annotated[str, Meta(description="The address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="The port to listen on; 0 takes a free one.")] = 5000
+    tls_cert: Annotated[
+        str,
+        Meta(
+            description="Serve HTTPS, HTTP/2 too, with this certificate chain (PEM) and `tls_key`. Both files are read "
+            "again when they change, or at SIGHUP: a renewed certificate is taken and no request cut off. Empty: "
+            "HTTP."
+        ),
+    ] = ""
+    tls_key: Annotated[str, Meta(description="The private key of `tls_cert` (PEM, not encrypted).")] = ""
     workers: Annotated[int, Meta(ge=1, le=64, description="How many processes serve.")] = 1
     public_url: Annotated[
         str,
@@ -289,6 +298,8 @@ def load(config: str | None = None, environ: dict[str, str] | None = None, **giv
             networks.parse(getattr(settings, name))
         except HubError as fault:
             raise HubError(Kind.CONFIG_INVALID, f"{name}: {fault.detail}") from fault
+    if bool(settings.tls_cert) != bool(settings.tls_key):
+        raise HubError(Kind.CONFIG_INVALID, "tls_cert and tls_key go together")
     if settings.default_region not in settings.region_ids:
         raise HubError(Kind.CONFIG_INVALID, f"default_region {settings.default_region!r} is not in regions")
     return settings

@@ -26,6 +26,7 @@ from entrepot.store.db import Database
 from entrepot.store.db_sqlite import FILE, SqliteDatabase
 from entrepot.store.migrate import migrate_sqlite
 from entrepot.tally import Tally, endpoint
+from entrepot.watch import traces
 from entrepot.watch.gauges import Gauges
 from entrepot.watch.plain import answer as plain
 from entrepot.watch.ready import Ready
@@ -139,11 +140,15 @@ class Doors:
         self._flows: App
         self._machines: App
         self._gauges: Gauges
+        self._traces: traces.Traces | None = None
         self._chores: list[asyncio.Task[None]] = []
 
     def use(self, hub: Hub) -> None:
         """Build the doors over an open hub."""
         self._hub = hub
+        if traces.are_wanted(os.environ):
+            self._traces = traces.Traces()
+            self._traces.watch(hub)
         ids = RequestIds()
         self._gauges = Gauges(hub)
         pages: dict[str, Callable[[Scope, Send], Awaitable[None]]] = {
@@ -166,6 +171,8 @@ class Doors:
         self._flows = counted(FlowsDoor(hub), lambda _: _RUN)
         self._machines = counted(machines, lambda scope: _MACHINES[scope["path"]])
         self._handle = Telling(hub.settings, ids, self._route) if hub.settings.access_log == "on" else self._route
+        if self._traces is not None:
+            self._handle = self._traces.around(self._handle, ids)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request or the lifespan protocol."""
@@ -212,6 +219,8 @@ class Doors:
         await asyncio.gather(*self._chores, return_exceptions=True)
         if self._hub:
             await close_hub(self._hub)
+        if self._traces is not None:
+            await asyncio.to_thread(self._traces.close)
 
 
 def _is_browser(scope: Scope) -> bool:

@@ -2,16 +2,21 @@
 
 import base64
 import http.client
+import socket
+import ssl
+import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import TestHub, entrepot, free_port
+from tests.registry.kit import digest
 
 LOGIN = ("main@example.com", "correct horse")
 BASIC = "Basic " + base64.b64encode(":".join(LOGIN).encode()).decode()
+BODY = b"z" * 300_000
 
 
 def hub_in(folder: Path) -> tuple[Path, int]:
@@ -64,3 +69,40 @@ def ask(port: int, path: str) -> int:
     status = connection.getresponse().status
     connection.close()
     return status
+
+
+class Upload:
+    """Half a blob, on its way."""
+
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None, traceparent: str = "") -> None:
+        plain = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.socket = tls.wrap_socket(plain) if tls else plain
+        path = f"/v2/helloworld/app/blobs/uploads/?digest={digest(BODY)}"
+        head = f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: {BASIC}\r\ncontent-length: {len(BODY)}\r\n"
+        head += f"traceparent: {traceparent}\r\n\r\n" if traceparent else "\r\n"
+        self.socket.sendall(head.encode() + BODY[: len(BODY) // 2])
+
+    def end(self) -> bytes:
+        """Send the rest; the answer's first line."""
+        self.socket.sendall(BODY[len(BODY) // 2 :])
+        answer = http.client.HTTPResponse(self.socket)
+        answer.begin()
+        answer.read()
+        self.socket.close()
+        return str(answer.status).encode()
+
+
+def until(true: Callable[[], object], seconds: float = 30.0) -> None:
+    """Wait for something to become true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def answers(port: int) -> bool:
+    """Whether a server on this port is ready."""
+    try:
+        return ask(port, "/readyz") == 200
+    except OSError:
+        return False

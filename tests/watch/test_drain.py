@@ -10,28 +10,7 @@ import pytest
 
 from tests.conftest import serve
 from tests.registry.kit import digest
-from tests.watch.kit import BASIC, ask, hub_in
-
-BODY = b"z" * 300_000
-
-
-class Upload:
-    """Half a blob, on its way."""
-
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
-        path = f"/v2/helloworld/app/blobs/uploads/?digest={digest(BODY)}"
-        head = f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: {BASIC}\r\ncontent-length: {len(BODY)}\r\n\r\n"
-        self.socket.sendall(head.encode() + BODY[: len(BODY) // 2])
-
-    def end(self) -> bytes:
-        """Send the rest; the answer's first line."""
-        self.socket.sendall(BODY[len(BODY) // 2 :])
-        answer = http.client.HTTPResponse(self.socket)
-        answer.begin()
-        answer.read()
-        self.socket.close()
-        return str(answer.status).encode()
+from tests.watch.kit import BODY, Upload, ask, hub_in, until
 
 
 def refuses(port: int) -> bool:
@@ -40,13 +19,6 @@ def refuses(port: int) -> bool:
     except ConnectionRefusedError:
         return True
     return False
-
-
-def until(true: object, seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():  # type: ignore[operator]
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

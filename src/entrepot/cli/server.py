@@ -57,6 +57,8 @@ def _show(made: Secrets) -> None:
 @click.option("--host", metavar="H", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, metavar="N", help="Port to listen on; 0 takes a free one.  [default: 5000]")
 @click.option("--workers", type=int, metavar="N", help="How many processes serve.  [default: 1]")
+@click.option("--tls-cert", metavar="FILE", help="Serve HTTPS with this certificate chain (PEM).")
+@click.option("--tls-key", metavar="FILE", help="Its private key (PEM).")
 @click.option("--config", "config_file", metavar="FILE", help="TOML file of settings; see docs/settings.md.")
 def serve(**given: Any) -> None:
     """Serve the hub until SIGTERM; running requests finish. Every setting is also ENTREPOT_<NAME>."""
@@ -69,9 +71,10 @@ def serve(**given: Any) -> None:
     lines = first_steps(settings, made)
     if made is not None:
         _show(made)
-    from entrepot.cli import serving  # the server takes a while to load, and `init` shares this module
+    # The server takes a while to load, and `init` shares this module.
+    from entrepot.cli import one_process, processes
 
-    run = serving.serve_here if settings.workers == 1 else serving.serve_in_processes
+    run = one_process.serve if settings.workers == 1 else processes.serve
     run(settings, lines)
 
 

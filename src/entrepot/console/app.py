@@ -88,14 +88,15 @@ class Console:
             log.exception("page failed", path=visit.path[:200], request_id=number)
             answer = _refused(HubError(Kind.INTERNAL, f"report request {number} to the operator"))
         if isinstance(answer, Moved):
-            await send_moved(send, answer)
+            await send_moved(send, answer, is_secure=visit.is_secure)
             return
         cookie_lines: tuple[str, ...] = ()
         if visit.visitor is None and not visit.visit_cookie:
             visit.visit_cookie = uuid.uuid4().hex
             cookie_lines = (cookie("visit", visit.visit_cookie, is_secure=visit.is_secure),)
         body = self._renderer.page(visit, answer, theme, csrf_token(visit))
-        await send_bytes(send, answer.status, body, cookie_lines, head=scope["method"] == "HEAD")
+        is_head = scope["method"] == "HEAD"
+        await send_bytes(send, answer.status, body, cookie_lines, head=is_head, is_secure=visit.is_secure)
 
     async def _answer(self, visit: Visit, request: Request) -> Shown | Moved:
         if request.method not in {"GET", "HEAD", "POST"}:

@@ -34,7 +34,7 @@ class Telling:
         """Answer one request."""
         headers = dict(scope["headers"])
         exchange = Exchange(receive, send)
-        told = scope["told"] = Told()
+        told = scope.setdefault("told", Told())
         started = time.perf_counter()
         # Whatever else is logged on the way carries the id too.
         with structlog.contextvars.bound_contextvars(request_id=self._ids.in_scope(scope, headers).decode("ascii")):
