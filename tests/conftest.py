@@ -76,6 +76,15 @@ class Loop:
         self.loop.close()
 
 
+def blobs_settings(folder: Path) -> dict[str, str]:
+    """Where the bytes of the hub in this folder are: in it, or with ENTREPOT_TEST_BLOBS=s3 in a bucket."""
+    if os.environ.get("ENTREPOT_TEST_BLOBS", "") != "s3":
+        return {}
+    from tests import s3
+
+    return s3.settings_of(folder)
+
+
 class TestHub:
     """A hub, its app and its first account."""
 
@@ -84,7 +93,8 @@ class TestHub:
     def __init__(self, loop: Loop, folder: Path, **given: Any) -> None:
         self.loop = loop
         # Quotas have tests of their own; elsewhere a project holds as many buckets as a test likes.
-        self.settings = config.load(environ={}, data=str(folder), **{"project_buckets": 0, **given})
+        given = {"project_buckets": 0, **blobs_settings(folder), **given}
+        self.settings = config.load(environ={}, data=str(folder), **given)
         self.open(create=True)
         self.secrets: Secrets = self.run(
             people.first_account(self.hub, email="main@example.com", password="correct horse")
@@ -282,7 +292,11 @@ def free_port() -> int:
 
 
 def entrepot(*words: str, **given: Any) -> "subprocess.CompletedProcess[str]":
-    """Run the command line as its own process."""
+    """Run the command line as its own process; ``--data`` says where the bytes are, too."""
+    if "--data" in words:
+        settings = blobs_settings(Path(words[words.index("--data") + 1]))
+        settings = {f"ENTREPOT_{name.upper()}": value for name, value in settings.items()}
+        given["env"] = {**settings, **(given.get("env") or os.environ)}
     return subprocess.run(
         [sys.executable, "-m", "entrepot.cli.main", *words],
         capture_output=True,
@@ -296,6 +310,7 @@ def entrepot(*words: str, **given: Any) -> "subprocess.CompletedProcess[str]":
 def serve(data: Path, port: int, *words: str, **given: str) -> "subprocess.Popen[bytes]":
     """Start a server and wait until it answers; ``given`` are settings."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_")}
+    given = {**blobs_settings(data), **given}
     environ.update({f"ENTREPOT_{name.upper()}": value for name, value in given.items()})
     with (data.parent / f"serve-{port}.log").open("ab") as log:
         process = subprocess.Popen(
