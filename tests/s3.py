@@ -4,10 +4,12 @@ A store gets a bucket and prefix of its own, so nothing is seen of what others l
 """
 
 import atexit
+import ctypes
 import functools
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -71,7 +73,9 @@ def start(kind: str, folder: Path) -> Server:
 
     def run() -> subprocess.Popen[bytes]:
         with (folder / f"{kind}.log").open("ab") as log:
-            process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, env=environ, start_new_session=True)
+            process = subprocess.Popen(
+                words, stdout=log, stderr=subprocess.STDOUT, env=environ, preexec_fn=_die_with_parent
+            )
         _wait(port, process, folder / f"{kind}.log")
         return process
 
@@ -79,6 +83,11 @@ def start(kind: str, folder: Path) -> Server:
     if kind == "moto":
         _make_bucket(server.url)
     return server
+
+
+def _die_with_parent() -> None:
+    """Tests that are killed leave no server."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

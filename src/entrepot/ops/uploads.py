@@ -157,8 +157,16 @@ async def finish(ctx: Ctx, session: Session, digest: Digest) -> None:
 
     Two finishes of one digest at once both succeed: one object is kept, the other one's bytes are dropped.
     """
+    try:
+        await _finish(ctx, session, digest)
+    except HubError as fault:
+        if fault.kind is Kind.UPLOAD_UNKNOWN:  # where its bytes are gone it can never end well
+            await cancel(ctx, session, session.received)
+        raise
+
+
+async def _finish(ctx: Ctx, session: Session, digest: Digest) -> None:
     if await ctx.hub.blobs.size(session.id, session.held) < session.received:
-        await cancel(ctx, session)
         raise gone(session.id)
     so_far = session.digest_so_far
     # The row's digest is of what was received, which after a power cut need not be what the disk holds: only the
@@ -321,10 +329,13 @@ async def _forget_refused(ctx: Ctx, name: str, key: str, session: Session | None
             await ctx.hub.blobs.delete(orphan)
 
 
-async def cancel(ctx: Ctx, session: Session) -> bool:
-    """End a session and forget its bytes; False when it had ended already: then they are somebody's."""
+async def cancel(ctx: Ctx, session: Session, at: int | None = None) -> bool:
+    """End a session and forget its bytes; False when it had ended already: then they are somebody's.
+
+    ``at``: only if it has received that many bytes and no more.
+    """
     ctx.hub.running.pop(session.id, None)
-    ended: bool = await ctx.hub.db.note(sessions.end, ctx, session)
+    ended: bool = await ctx.hub.db.note(sessions.end, ctx, session, at)
     failpoint.at("cancel.ended")
     if ended:
         await ctx.hub.blobs.drop_upload(session.id, session.held)

@@ -112,6 +112,8 @@ class S3BlobStore(S3Objects):
         self._leases, self._unknown = leases, unknown
         self._etags: dict[str, tuple[str, list[str]]] = {}
         """Upload -> (held, ETags of its parts) where this process sent them: a hint that saves a request."""
+        self._tops: list[str] | None = None
+        """First parts of the keys that are there; other ones than our own come with a restore, before a hub opens."""
 
     @property
     def is_durable(self) -> bool:
@@ -234,15 +236,17 @@ class S3BlobStore(S3Objects):
 
     @property
     def shards(self) -> int:
-        """One for each pair of hex digits."""
-        return 256
+        """One for each hex digit: a request tells of a thousand objects."""
+        return 16
 
     async def old_objects(self, shard: int, before: float) -> list[str]:
-        """List each kind of key below one pair of digits."""
+        """List each kind of key that is there below one digit."""
+        if self._tops is None:
+            self._tops = [top for top in TOPS if top == UPLOADED or await self._bucket.has_any(f"{BLOBS}{top}/")]
         return [
             one.name.removeprefix(BLOBS)
-            for top in TOPS
-            async for one in self._bucket.below(f"{BLOBS}{top}/{shard:02x}/")
+            for top in self._tops
+            async for one in self._bucket.below(f"{BLOBS}{top}/{shard:x}")
             if one.modified < before
         ]
 

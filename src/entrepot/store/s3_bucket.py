@@ -5,6 +5,7 @@ Names here are below the prefix. Nothing here knows of uploads, keys of rows, or
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncGenerator, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -26,6 +27,10 @@ MARK = "entrepot"
 """An object that says this is the place: where it is missing, all is missing because the place is another one."""
 _MISSING = frozenset({"NoSuchKey", "NotFound", "404"})
 _RETRIES = 3
+
+
+_session = functools.cache(get_session)
+"""One of a process: it reads the descriptions of services and finds the credentials once."""
 
 
 class Stored(NamedTuple):
@@ -80,7 +85,7 @@ class Bucket:
                     response_checksum_validation="when_required",
                     s3={"addressing_style": "path" if self._endpoint else "auto", "payload_signing_enabled": False},
                 )
-                made = get_session().create_client(
+                made = _session().create_client(
                     "s3", region_name=self._region or None, endpoint_url=self._endpoint or None, config=config
                 )
                 self._client = await self._stack.enter_async_context(made)
@@ -178,6 +183,11 @@ class Bucket:
             if not page.get("IsTruncated"):
                 return
             more = {"ContinuationToken": page["NextContinuationToken"]}
+
+    async def has_any(self, prefix: str) -> bool:
+        """Whether there is an object below a prefix."""
+        page = await self._ask("list_objects_v2", Prefix=self._prefix + prefix, MaxKeys=1)
+        return bool(page.get("Contents"))
 
     async def begin(self, name: str) -> str:
         """Begin a multipart upload; its id."""
