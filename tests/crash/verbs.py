@@ -23,6 +23,19 @@ APPEND = f"append.found upload.owned upload.cut upload.piece append.written {COM
 FOLDERS = "blob.folder-made blob.folder-synced:2"
 STORE = f"publish.looked {FOLDERS} blob.cut blob.synced blob.renamed publish.ready {COMMIT} publish.linked"
 AUDIT = COMMIT
+BUCKET_POINTS = {
+    "s3.aborted",
+    "s3.begun",
+    "s3.completed",
+    "s3.dropped",
+    "s3.marked",
+    "s3.old-tail-gone",
+    "s3.owned",
+    "s3.part-sent",
+    "s3.tail-gone",
+    "s3.tail-sent",
+}
+"""Points between requests to a bucket. No verb of the table below passes them."""
 REVIEWS = " ".join([f"{COMMIT} collect.reviewed"] * 4)
 
 
