@@ -94,8 +94,8 @@ class Report:
 
 HOW = """
 - All servers run at the same time on 127.0.0.1, each with its data below one temporary folder on one disk, and only
-  the one that is measured has work. A round measures each server once, one after the other, then comes the next
-  round: what drifts on the machine meets all of them.
+  the one that is measured has work. A round measures each server once, one after the other, and the next round goes
+  the other way: what drifts on the machine, and who comes first, meets all of them.
 - The load runs on the same cores as the servers and takes its share of them.
 - This hub runs as `entrepot serve` with one worker and its default settings. Every write it acknowledges is on disk
   (fsync of file and folder). Reads are anonymous from a public bucket unless a row says otherwise; writes carry a

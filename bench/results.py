@@ -83,11 +83,14 @@ Contestants = Mapping[str, Callable[[], float]]
 def in_turn(
     tell: Callable[[str], None], work: str, unit: str, rounds: int, contestants: Contestants
 ) -> dict[str, list[float]]:
-    """Every contestant once in each round, so that what drifts on the machine meets all of them."""
+    """Every contestant once in each round, so that what drifts on the machine meets all of them.
+
+    Every other round goes the other way: who comes first finds more free pages, and must not always be the same.
+    """
     values: dict[str, list[float]] = {name: [] for name in contestants}
     for place in range(rounds):
-        for name, measure in contestants.items():
-            value = measure()
+        for name in list(contestants)[:: -1 if place % 2 else 1]:
+            value = contestants[name]()
             values[name].append(value)
             tell(f"{work}, round {place + 1} of {rounds}: {name} {number(value)} {unit}")
     return values

@@ -27,6 +27,7 @@ from entrepot.model import signing
 from entrepot.ops import buckets, people
 from entrepot.ops.context import Ctx, Hub
 from entrepot.ops.people import Secrets
+from tests import postgres
 
 T = TypeVar("T")
 
@@ -76,13 +77,19 @@ class Loop:
         self.loop.close()
 
 
-def blobs_settings(folder: Path) -> dict[str, str]:
-    """Where the bytes of the hub in this folder are: in it, or with ENTREPOT_TEST_BLOBS=s3 in a bucket."""
-    if os.environ.get("ENTREPOT_TEST_BLOBS", "") != "s3":
-        return {}
-    from tests import s3
+def places(folder: Path) -> dict[str, str]:
+    """Where rows and bytes of the hub in this folder are, when this run keeps them elsewhere than in it."""
+    found = {"database_url": postgres.url_of(folder)} if postgres.WANTED else {}
+    if os.environ.get("ENTREPOT_TEST_BLOBS", "") == "s3":
+        from tests import s3
 
-    return s3.settings_of(folder)
+        found |= s3.settings_of(folder)
+    return found
+
+
+def in_environment(given: dict[str, str]) -> dict[str, str]:
+    """Settings as variables of the environment."""
+    return {f"ENTREPOT_{name.upper()}": value for name, value in given.items()}
 
 
 class TestHub:
@@ -93,8 +100,8 @@ class TestHub:
     def __init__(self, loop: Loop, folder: Path, **given: Any) -> None:
         self.loop = loop
         # Quotas have tests of their own; elsewhere a project holds as many buckets as a test likes.
-        given = {"project_buckets": 0, **blobs_settings(folder), **given}
-        self.settings = config.load(environ={}, data=str(folder), **given)
+        own = {"project_buckets": 0, **places(folder)}
+        self.settings = config.load(environ={}, data=str(folder), **{**own, **given})
         self.open(create=True)
         self.secrets: Secrets = self.run(
             people.first_account(self.hub, email="main@example.com", password="correct horse")
@@ -263,6 +270,15 @@ def loop() -> Iterator[Loop]:
     made.close()
 
 
+@pytest.fixture(autouse=True)
+def _databases(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test's hubs kept outside of its folder goes with it."""
+    folder = request.getfixturevalue("tmp_path") if postgres.WANTED and "tmp_path" in request.fixturenames else None
+    yield
+    if folder is not None:
+        postgres.drop_below(folder)
+
+
 @pytest.fixture
 def hub(loop: Loop, tmp_path: Path) -> Iterator[TestHub]:
     made = TestHub(loop, tmp_path / "data")
@@ -292,11 +308,10 @@ def free_port() -> int:
 
 
 def entrepot(*words: str, **given: Any) -> "subprocess.CompletedProcess[str]":
-    """Run the command line as its own process; ``--data`` says where the bytes are, too."""
+    """Run the command line as its own process; ``--data`` says where rows and bytes are, too."""
     if "--data" in words:
-        settings = blobs_settings(Path(words[words.index("--data") + 1]))
-        settings = {f"ENTREPOT_{name.upper()}": value for name, value in settings.items()}
-        given["env"] = {**settings, **(given.get("env") or os.environ)}
+        own = places(Path(words[words.index("--data") + 1]))
+        given["env"] = {**(given.get("env") or os.environ), **in_environment(own)}
     return subprocess.run(
         [sys.executable, "-m", "entrepot.cli.main", *words],
         capture_output=True,
@@ -310,8 +325,7 @@ def entrepot(*words: str, **given: Any) -> "subprocess.CompletedProcess[str]":
 def serve(data: Path, port: int, *words: str, **given: str) -> "subprocess.Popen[bytes]":
     """Start a server and wait until it answers; ``given`` are settings."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_")}
-    given = {**blobs_settings(data), **given}
-    environ.update({f"ENTREPOT_{name.upper()}": value for name, value in given.items()})
+    environ |= in_environment({**places(data), **given})
     with (data.parent / f"serve-{port}.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "entrepot.cli.main", "serve", "--data", str(data), "--port", str(port), *words],
@@ -345,7 +359,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     entrepot("quota", "set", "--data", str(data), "--project", secrets["ProjectId"], "--buckets", "none")
     port = free_port()
     # debug: the log tells which client called which action.
-    process = serve(data, port, log_level="debug")
+    # Workflows of tests call servers of the tests.
+    process = serve(data, port, log_level="debug", outbound_networks="127.0.0.0/8")
     yield Live(
         f"http://127.0.0.1:{port}",
         port,

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 import pytest
 
+from entrepot import wiring
 from entrepot.store.blobs import upload_of
-from entrepot.store.db_sqlite import FILE, connect
+from entrepot.store.db import Rows
 from tests.conftest import TestHub
 
 
@@ -47,6 +48,7 @@ class Piece:
         self._where, self.key, self._size = (hub.settings.s3_endpoint, _place(hub)), key, size
         self.name = key.rpartition("/")[2]
         self.parts = tuple(key.split("/"))
+        self.stored_key = key.removeprefix("blobs/")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Piece) and other.key == self.key
@@ -115,24 +117,32 @@ def _pieces(hub: TestHub) -> tuple[list[Piece], list[str]]:
     return asyncio.run(ask())
 
 
-def _is_growing(hub: TestHub, piece: Piece) -> bool:
-    """Whether an object is (or was) part of an upload rather than stored."""
-    key = piece.key.removeprefix("blobs/")
+def _growing(hub: TestHub, pieces: list[Piece]) -> list[Piece]:
+    """Those that are (or were) part of an upload rather than stored."""
 
-    # By a connection of its own: the hub's loop may stand still at a failpoint.
-    with contextlib.closing(connect(hub.settings.data_dir / FILE)) as rows:
-        known = rows.execute(
-            "SELECT 1 FROM blob WHERE storage_key = :key UNION SELECT 1 FROM dead_object WHERE storage_key = :key",
-            {"key": key},
-        ).fetchone()
-        return not known and rows.execute("SELECT 1 FROM upload WHERE id = ?", (upload_of(key),)).fetchone() is not None
+    def read(rows: Rows) -> list[Piece]:
+        known = {key for (key,) in rows.all("SELECT storage_key FROM blob UNION SELECT storage_key FROM dead_object")}
+        uploads = {name for (name,) in rows.all("SELECT id FROM upload")}
+        return [one for one in pieces if one.stored_key not in known and upload_of(one.stored_key) in uploads]
+
+    async def ask() -> list[Piece]:
+        # By a connection of its own: the hub's loop may stand still at a failpoint.
+        db = wiring.open_database(hub.settings)
+        try:
+            return await db.read(read)
+        finally:
+            await db.close()
+
+    return asyncio.run(ask())
 
 
 def objects(hub: TestHub) -> list[Kept]:
     """Stored objects, and what is in quarantine."""
     if not is_in_bucket(hub):
         return [one for one in (hub.settings.data_dir / "blobs").rglob("*") if one.is_file()]
-    return [one for one in _pieces(hub)[0] if one.parts[0] != "entrepot" and not _is_growing(hub, one)]
+    found = [one for one in _pieces(hub)[0] if one.parts[0] != "entrepot"]
+    growing = _growing(hub, found)
+    return [one for one in found if one not in growing]
 
 
 def growing(hub: TestHub) -> list[Kept]:
@@ -141,8 +151,7 @@ def growing(hub: TestHub) -> list[Kept]:
     if not is_in_bucket(hub):
         return local
     found, unfinished = _pieces(hub)
-    tails: list[Kept] = [one for one in found if one.parts[0] == "blobs" and _is_growing(hub, one)]
-    return [*local, *tails, *(Piece(hub, key) for key in unfinished)]
+    return [*local, *_growing(hub, found), *(Piece(hub, key) for key in unfinished)]
 
 
 def object_of(hub: TestHub, digest: str) -> Kept:

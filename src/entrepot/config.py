@@ -32,6 +32,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What an operator can set. Sizes are bytes, times are seconds."""
 
     data: Annotated[str, Meta(description="The data folder: rows, bytes and the key file live in it.")] = "data"
+    database_url: Annotated[
+        str,
+        Meta(
+            description="Where the rows are: postgresql://user:password@host/database. Empty: hub.db in the data "
+            "folder. "
+            "Set it in the environment or the configuration file, where no list of processes shows the password."
+        ),
+    ] = ""
+    key_file: Annotated[
+        str,
+        Meta(description="The key file, the same one on every node of a hub. Empty: hub.key in the data folder."),
+    ] = ""
     blobs_url: Annotated[
         str,
         Meta(
@@ -233,6 +245,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def data_dir(self) -> Path:
         """The data folder as a path."""
         return Path(self.data)
+
+    @property
+    def key_path(self) -> Path:
+        """The key file as a path."""
+        return Path(self.key_file) if self.key_file else self.data_dir / "hub.key"
 
 
 def load(config: str | None = None, environ: dict[str, str] | None = None, **given: Any) -> Settings:

@@ -17,7 +17,7 @@ from entrepot.flows.door import FlowsDoor
 from entrepot.flows.engine import FlowEngine
 from entrepot.ops import collect, janitor, pulls, restore, retention, scrub
 from entrepot.ops.context import Hub
-from entrepot.ops.vault import KEY_FILE, create_key_file, open_key_file
+from entrepot.ops.vault import create_key_file, open_key_file
 from entrepot.registry.app import RegistryDoor
 from entrepot.store.blobs import BlobStore, Objects
 from entrepot.store.blobs_fs import FileBlobStore
@@ -39,9 +39,35 @@ GOOGLE = "https://storage.googleapis.com"
 API_PATHS = frozenset({"/", "/api", "/api/"})
 
 
-def is_initialised(folder: Path) -> bool:
-    """Whether a data folder holds a key file, the first thing made in it; its first account may still be missing."""
-    return (folder / KEY_FILE).exists()
+def _open_sqlite(settings: Settings) -> Database:
+    path = settings.data_dir / FILE
+    migrate_sqlite(path)
+    return SqliteDatabase(path)
+
+
+def _open_postgres(settings: Settings) -> Database:
+    # The driver takes a while to load, and a hub on SQLite starts without it.
+    from entrepot.store.db_postgres import PostgresDatabase
+    from entrepot.store.migrate_postgres import migrate_postgres
+
+    migrate_postgres(settings.database_url)
+    return PostgresDatabase(settings.database_url)
+
+
+DATABASES: dict[str, Callable[[Settings], Database]] = {
+    "": _open_sqlite,
+    "postgresql": _open_postgres,
+    "postgres": _open_postgres,
+}
+"""By the scheme of ``database_url``."""
+
+
+def open_database(settings: Settings) -> Database:
+    """The rows in their newest schema. Raises CONFIG_INVALID, UNAVAILABLE."""
+    scheme = settings.database_url.partition("://")[0]
+    if scheme not in DATABASES:
+        raise HubError(Kind.CONFIG_INVALID, "database_url: postgresql://user:password@host/database, or nothing")
+    return DATABASES[scheme](settings)
 
 
 async def open_hub(settings: Settings, *, create: bool = False, restoring: bool = False) -> Hub:
@@ -58,15 +84,15 @@ async def open_hub(settings: Settings, *, create: bool = False, restoring: bool 
             Kind.NOT_INITIALISED, f"a restore into {folder} has not ended; run `entrepot restore` again, it goes on"
         )
     try:
-        if create and not is_initialised(folder):
+        # The key file is the first thing that is made; the first account may still be missing.
+        if create and not settings.key_path.exists():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with contextlib.suppress(FileExistsError):
-                create_key_file(folder)
-        vault = open_key_file(folder)
+                create_key_file(settings.key_path)
+        vault = open_key_file(settings.key_path)
     except OSError as fault:
         raise HubError(Kind.UNAVAILABLE, f"{folder}: {fault.strerror}") from fault
-    migrate_sqlite(folder / FILE)
-    db = SqliteDatabase(folder / FILE)
+    db = open_database(settings)
     hub = Hub(
         settings=settings,
         db=db,

@@ -1,6 +1,7 @@
 """The commands: what they print, what they refuse, and their exit codes."""
 
 import json
+import os
 from pathlib import Path
 
 from tests.backup.test_backup import flip, image
@@ -35,6 +36,15 @@ def test_a_hub_goes_into_a_folder_and_comes_back_by_command(hub: TestHub, tmp_pa
     done = entrepot("restore", target, back)
     assert done.returncode == 1
     assert "not empty" in done.stderr
+
+
+def test_a_restore_fills_a_data_folder_and_says_so_where_rows_or_key_are_elsewhere(tmp_path: Path) -> None:
+    for name, value in (("DATABASE_URL", "postgresql://hub@db/hub"), ("KEY_FILE", str(tmp_path / "hub.key"))):
+        environ = {**os.environ, f"ENTREPOT_{name}": value}
+        done = entrepot("restore", str(tmp_path / "target"), str(tmp_path / "back"), env=environ)
+        assert done.returncode == 2, done.stderr
+        assert "unset database_url and key_file" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_damage_is_named_and_told_by_the_exit_code(hub: TestHub, tmp_path: Path) -> None:

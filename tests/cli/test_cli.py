@@ -46,7 +46,7 @@ def test_no_secret_ever_looks_like_an_option() -> None:
 def test_an_init_that_was_killed_half_way_is_done_again(tmp_path: Path) -> None:
     from entrepot.ops.vault import create_key_file
 
-    create_key_file(tmp_path)
+    create_key_file(tmp_path / "hub.key")
     assert entrepot("init", "--data", str(tmp_path), "--json").returncode == 0
 
 

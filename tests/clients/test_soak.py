@@ -161,7 +161,9 @@ def test_soak(tmp_path: Path) -> None:
     made = entrepot("init", "--data", str(data), "--email", MAIN[0], "--password", MAIN[1], "--json")
     secrets = json.loads(made.stdout)
     assert entrepot("bucket", "create", "soak", "--data", str(data)).returncode == 0
+    # All clients are one person, whose abandoned uploads would reach the limit of `open_uploads` in ten minutes.
     short = {"undelete_seconds": str(WINDOW), "untagged_seconds": str(WINDOW), "grace_seconds": "20"}
+    short |= {"upload_seconds": "60", "open_uploads": "0"}
     process = serve(data, port, **short)
     keys = (secrets["PublicKey"], secrets["PrivateKey"])
     clients = [Client(number, port, keys, time.time() + SECONDS) for number in range(CLIENTS)]

@@ -1,5 +1,6 @@
 """A browser without a screen: cookies, forms with their tokens, redirects."""
 
+import base64
 import json
 import re
 from html.parser import HTMLParser
@@ -7,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.conftest import Reply, TestHub
+from tests.model.flow.kit import http, param, start, template
 from tests.registry.kit import OCI_INDEX, manifest_of, push_blob, push_image, put_manifest
 
 FORM = "application/x-www-form-urlencoded"
@@ -86,6 +88,30 @@ def push_whole(hub: TestHub, name: str, tag: str, config: bytes, login: Any, **m
     return reply.headers["docker-content-digest"]
 
 
+def digest_of(hub: TestHub, name: str, tag: str) -> str:
+    return hub.request("HEAD", f"/v2/{name}/manifests/{tag}", login=hub.main).headers["docker-content-digest"]
+
+
+def furnish_flow(hub: TestHub) -> str:
+    """The id of a workflow with two versions, a global and a key of a namespace."""
+    namespace = hub.call("CreateSFNamespace", Namespace="work", Remark="of owned things")["NamespaceId"]
+    hub.call("SetSFGlobals", Namespace=namespace, Globals='{"Bucket": "owned"}')
+    hub.call("SetSFCredential", Namespace=namespace, Endpoint="https://api.example.com",
+             EndpointPublicKey="key-of-owned", EndpointPrivateKey="never shown")  # fmt: skip
+    for remark in ("one", "two"):
+        value = template(start("ask"), http("ask", "end", Note=f"owned {remark}"), inputs=[param("Who")])
+        text = base64.b64encode(json.dumps(value).encode()).decode()
+        hub.call("CreateSFWorkflowFromTemplate", Region="cn-bj2", Namespace=namespace, WorkflowName="ask",
+                 Workflow=text)  # fmt: skip
+    assert hub.call("PublishSFWorkflow", WorkflowId=f"{namespace}.ask")["RetCode"] == 0
+    return f"{namespace}.ask"
+
+
+def furnish_run(hub: TestHub, flow: str) -> str:
+    """The id of a run that waits for an engine."""
+    return str(hub.call("RunSFWorkflow", WorkflowId=flow, Input='{"Who": "owned"}')["InstanceId"])
+
+
 def furnish(hub: TestHub) -> dict[str, str]:
     """A hub in which every page has something to show; for each page a path that shows it."""
     hub.bucket("owned")
@@ -98,13 +124,29 @@ def furnish(hub: TestHub) -> dict[str, str]:
     index = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [child]}).encode()
     assert put_manifest(hub, "owned/app", "many", index, hub.main, OCI_INDEX).status == 201
     hub.request("DELETE", "/v2/owned/app/manifests/v2", login=hub.main)
+    push_image(hub, "owned/app", "v3", hub.main)
+    hub.request("DELETE", f"/v2/owned/app/manifests/{digest_of(hub, 'owned/app', 'v3')}", login=hub.main)
+    hub.call("CreateBucketRobot", BucketName="owned", RobotName="ci", Permission=["Pull", "Push"])
+    hub.call("SetBucketRetention", BucketName="owned", Rules='[{"Match": ["*"], "KeepNewest": 2}]')
     hub.call("CreateUser", UserName="worker", AccessKeyStatus="Active", LoginProfileStatus="Active",
              Password="battery staple")  # fmt: skip
     document = json.dumps({"Version": "1", "Statement": [{"Effect": "Allow", "Action": "uhub:No", "Resource": "*"}]})
     urn = hub.call("CreateIAMPolicy", PolicyName="nothing", Document=document)["PolicyURN"]
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "ucs:iam::1:root"}
+    hub.call("CreateRole", RoleName="deployer", RolePolicyDocument=json.dumps({"Version": "1", "Statement": [trust]}))
+    hub.call("AttachPoliciesToRole", RoleName="deployer", PolicyURNs=[urn])
     hub.call("AttachPoliciesToUser", UserName="worker", PolicyURNs=[urn])
+    flow = furnish_flow(hub)
     return {
         "/console": "/console",
+        "/stepflow/manage": "/stepflow/manage",
+        "/stepflow/manage/gallery": "/stepflow/manage/gallery",
+        "/stepflow/manage/new": "/stepflow/manage/new?from=prune",
+        "/stepflow/manage/namespace": f"/stepflow/manage/namespace?id={flow.partition('.')[0]}",
+        "/stepflow/manage/workflow": f"/stepflow/manage/workflow?id={flow}",
+        "/stepflow/manage/versions": f"/stepflow/manage/versions?id={flow}&left=1&right=2",
+        "/stepflow/manage/runs": f"/stepflow/manage/runs?id={flow}",
+        "/stepflow/manage/run": f"/stepflow/manage/run?id={furnish_run(hub, flow)}",
         "/console/login": "/console/login",
         "/console/logout": "/console/logout",
         "/console/account": "/console/account",
@@ -112,6 +154,11 @@ def furnish(hub: TestHub) -> dict[str, str]:
         "/console/buckets": "/console/buckets",
         "/console/bucket": "/console/bucket?name=owned",
         "/console/bucket/settings": "/console/bucket/settings?name=owned",
+        "/console/bucket/robots": "/console/bucket/robots?name=owned",
+        "/console/bucket/retention": "/console/bucket/retention?name=owned",
+        "/console/bucket/trash": "/console/bucket/trash?name=owned",
+        "/console/trash": "/console/trash",
+        "/console/jobs": "/console/jobs",
         "/console/image": "/console/image?bucket=owned&name=app",
         "/console/image/history": "/console/image/history?bucket=owned&name=app",
         "/console/manifest": "/console/manifest?bucket=owned&image=app&reference=v1",
@@ -120,6 +167,8 @@ def furnish(hub: TestHub) -> dict[str, str]:
         "/console/user": "/console/user?name=worker",
         "/console/policies": "/console/policies",
         "/console/policy": f"/console/policy?urn={urn}",
+        "/console/roles": "/console/roles",
+        "/console/role": "/console/role?name=deployer",
         "/uapi/apikey": "/uapi/apikey",
         "/uapi/ucloudapi": "/uapi/ucloudapi",
         "/uapi/detail": "/uapi/detail?id=GetImageBucketList",

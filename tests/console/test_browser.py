@@ -35,6 +35,9 @@ PATHS = (
     "/console/projects", "/console/users", "/console/user?name={user}", "/console/policies",
     "/console/policy?urn=ucs:iam::ucs:policy/UHubFullAccess", "/uapi/apikey", "/uapi/ucloudapi",
     "/uapi/detail?id=GetImageBucketList", "/uapi/detail?id=DeleteImage", "/uapi/detail?id=CreateIAMPolicy",
+    "/console/bucket/robots?name={bucket}", "/console/bucket/retention?name={bucket}&preview=1",
+    "/console/bucket/trash?name={bucket}", "/console/trash", "/console/jobs", "/console/roles",
+    "/console/role?name={bucket}",
     "/console/logout",
 )  # fmt: skip
 
@@ -235,6 +238,7 @@ def test_every_page_is_accessible_and_fits(
 ) -> None:
     api_of(live).call("CreateRepo", RepoName=bucket, Description="described")
     push(live, f"{bucket}/app", "v1")
+    keep(live, bucket)
     size = {"width": {"narrow": 360, "medium": 1000}.get(look, 1280), "height": 800}
     lang = "zh" if look == "dark" else "en"
     context = opened(browser, lang, viewport=size, color_scheme="dark" if look == "dark" else "light")
@@ -250,6 +254,22 @@ def test_every_page_is_accessible_and_fits(
             fold.evaluate("one => { one.open = true; }")
         check(page, path)
     context.close()
+
+
+def keep(live: Live, bucket: str) -> None:
+    """Something for the pages of robots, retention, trash and roles to show."""
+    api = api_of(live)
+    push(live, f"{bucket}/old", "v1")
+    push(live, f"{bucket}/app", "v2")
+    api.call("DeleteRepoImage", RepoName=bucket, ImageName="old")
+    api.call("CreateBucketRobot", BucketName=bucket, RobotName="continuous-integration", Permission=["Pull", "Push"])
+    api.call("SetBucketRetention", BucketName=bucket, Rules='[{"Match": ["*"], "KeepNewest": 1}]')
+    api.call("SetBucketImmutableTags", BucketName=bucket, Tag=["release-*"], ExceptTag=["release-*-rc*"])
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "ucs:iam::1:root"}
+    if bucket in {one["RoleName"] for one in api.call("ListRoles", Limit=100)["Roles"]}:  # of another look
+        api.call("DeleteRole", RoleName=bucket)
+    api.call("CreateRole", RoleName=bucket, RolePolicyDocument=json.dumps({"Version": "1", "Statement": [trust]}))
+    api.call("AttachPoliciesToRole", RoleName=bucket, PolicyURNs=["ucs:iam::ucs:policy/UHubFullAccess"])
 
 
 def check(page: Page, path: str) -> None:

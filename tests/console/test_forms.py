@@ -11,12 +11,17 @@ from entrepot.console.pages import PAGES
 from tests.conftest import TestHub
 from tests.console.kit import FORM, Surfer, furnish, signed_in
 
-POSTED = {"SetBucketNetworkPolicy": "/console/bucket/settings", "SetUserRights": "/console/user"}
+POSTED = {
+    "SetBucketNetworkPolicy": "/console/bucket/settings",
+    "SetUserRights": "/console/user",
+    "SetBucketImmutableTags": "/console/bucket/retention",
+}
 """Actions that a page calls with parameters it makes of its form."""
 
 
 def dump(hub: TestHub) -> list[Any]:
-    tables = ("bucket", "image", "tag", "person", "access_key", "project", "policy", "attachment", "bucket_grant")
+    tables = ("bucket", "image", "tag", "person", "access_key", "project", "policy", "attachment", "bucket_grant",
+              "robot", "deletion", "bucket_retention", "role")  # fmt: skip
     return [hub.run(hub.hub.db.read(lambda rows, table=table: rows.all(f"SELECT * FROM {table}"))) for table in tables]
 
 
@@ -33,6 +38,8 @@ def params() -> dict[str, str]:
         "UserName": "worker", "NewUserName": "other", "LoginProfileStatus": "Active", "AccessKeyStatus": "Active",
         "ProjectName": "new", "PolicyURNs.0": "ucs:iam::ucs:policy/UHubFullAccess", "Scope": "All",
         "PolicyName": "made", "Document": "{}", "right-pull": "1", "PolicyURN": "ucs:iam::1:policy/nothing",
+        "RobotName": "ci", "Status": "Inactive", "Permission.0": "Pull", "DeletionId": "1", "Rules": "[]", "Tags": "v*",
+        "Days": "3", "RoleName": "deployer", "RolePolicyDocument": "{}", "LoginNetworkMask": "192.0.2.1",
         "p.Region": "cn-bj2", "p.BucketName": "made-bucket", "confirm": "1",
     }  # fmt: skip
 

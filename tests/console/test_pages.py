@@ -14,16 +14,22 @@ from tests.console.kit import Surfer, config_of, furnish, push_whole, signed_in,
 
 ADMIN = {
     "/console/audit", "/console/users", "/console/user", "/console/policies", "/console/policy",
+    "/console/roles", "/console/role", "/console/bucket/robots", "/console/jobs",
+    "/stepflow/manage", "/stepflow/manage/gallery", "/stepflow/manage/new", "/stepflow/manage/namespace",
+    "/stepflow/manage/workflow", "/stepflow/manage/versions", "/stepflow/manage/runs", "/stepflow/manage/run",
 }  # fmt: skip
 """What only an administrator sees."""
 PULLER = {
     "/console/buckets", "/console/bucket", "/console/bucket/settings", "/console/image", "/console/image/history",
-    "/console/manifest",
+    "/console/manifest", "/console/bucket/retention", "/console/bucket/trash", "/console/trash",
 }  # fmt: skip
 """What takes the right to pull."""
 OURS = {
     "/console/bucket", "/console/bucket/settings", "/console/image", "/console/image/history", "/console/manifest",
-    "/console/user", "/console/policy",
+    "/console/user", "/console/policy", "/console/role", "/console/bucket/robots", "/console/bucket/retention",
+    "/console/bucket/trash",
+    "/stepflow/manage/namespace", "/stepflow/manage/workflow", "/stepflow/manage/versions", "/stepflow/manage/runs",
+    "/stepflow/manage/run",
 }  # fmt: skip
 """What names something of the owner's account."""
 STRICT = {
@@ -197,7 +203,7 @@ def test_nothing_of_a_request_runs(hub: TestHub, lang: str) -> None:
 
 def test_a_page_that_is_not_there(hub: TestHub) -> None:
     for surfer in (Surfer(hub), signed_in(hub, hub.main)):
-        for path in ("/stepflow/manage/", "/console/nothing", "/favicon.ico", "/console/static/none.css"):
+        for path in ("/stepflow/manage/nothing", "/console/nothing", "/favicon.ico", "/console/static/none.css"):
             reply = surfer.get(path)
             assert reply.status == 404
             check_headers(reply)

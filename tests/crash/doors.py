@@ -8,11 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from entrepot.client.actions import ActionsClient
-from entrepot.ops import collect, janitor
+from entrepot.ops import collect, exports, imports, janitor, people
+from entrepot.ops.context import Ctx
+from entrepot.store import layout_read, layout_write
+from tests.backup.kit import BackupFolder, Restored, back_up, bring_back, verified
 from tests.conftest import Reply, TestHub, free_port, serve
 
 SETTINGS = {"row_bytes": 1000, "grace_seconds": 4 * 86_400, "project_buckets": 0}
@@ -21,8 +26,36 @@ KILLED = (OSError, http.client.HTTPException)
 """What a client sees of a server that dies."""
 
 
+EXPORTED = "depot"
+"""The bucket that is exported, and imported into."""
+
+
+class Beside:
+    """What is made of a hub beside its folder: backups, a hub brought back, a layout."""
+
+    def __init__(self, data: Path) -> None:
+        self.target, self.restored = data.with_name("backups"), data.with_name("restored")
+        self.layout = data.with_name("layout")
+
+    @property
+    def is_restored(self) -> bool:
+        """Whether the hub that was brought back is open."""
+        return (self.restored / "hub.key").exists() and not (self.restored / "restoring.json").exists()
+
+    def generations(self) -> list[str]:
+        """The backups that have a name; each must be whole, whatever was killed."""
+        assert not (self.target / "about.json").exists() or verified(self.target) == []
+        return BackupFolder(self.target).generations()
+
+
 class Door(Protocol):
-    """How a client asks; ``collect`` and ``expire`` are what the hub does by itself."""
+    """How a client asks; the rest is what the hub does by itself, or an operator with its folder."""
+
+    @property
+    def hub(self) -> TestHub: ...
+
+    @property
+    def beside(self) -> Beside: ...
 
     def ask(self, method: str, path: str, *, body: bytes = b"", headers: dict[str, str] | None = None) -> Reply: ...
 
@@ -32,12 +65,21 @@ class Door(Protocol):
 
     def expire(self) -> None: ...
 
+    def back_up(self) -> None: ...
+
+    def bring_back(self) -> None: ...
+
+    def export(self) -> None: ...
+
+    def load(self) -> None: ...
+
 
 class InProcess:
     """The app called in process."""
 
     def __init__(self, hub: TestHub) -> None:
         self.hub = hub
+        self.beside = Beside(hub.settings.data_dir)
 
     def ask(self, method: str, path: str, *, body: bytes = b"", headers: dict[str, str] | None = None) -> Reply:
         return self.hub.request(method, path, body=body, headers=headers, login=self.hub.main)
@@ -52,12 +94,32 @@ class InProcess:
         self.hub.run(janitor.drop_idle_uploads(self.hub.hub))
         self.hub.run(janitor.drop_orphan_uploads(self.hub.hub))
 
+    def back_up(self) -> None:
+        self.hub.run(back_up(self.hub.hub, self.beside.target, keep=1))
+
+    def bring_back(self) -> None:
+        self.hub.run(bring_back(self.beside.target, self.beside.restored))
+
+    def export(self) -> None:
+        with layout_write.opened(self.beside.layout, EXPORTED) as writer:
+            self.hub.run(exports.export(self.hub.hub, EXPORTED, None, writer, lambda *_: None))
+
+    def load(self) -> None:
+        async def work() -> None:
+            ctx = Ctx(self.hub.hub, await people.operator(self.hub.hub, None), "operator")
+            with layout_read.opened(self.beside.layout) as layout:
+                await imports.load(ctx, EXPORTED, None, layout, lambda *_: None)
+
+        self.hub.run(work())
+
 
 class Processes:
     """Real processes on the data folder of a hub that is closed; ``path``: the failpoints after which one dies."""
 
     def __init__(self, hub: TestHub, path: str = "") -> None:
+        self.hub = hub
         self.data = hub.settings.data_dir
+        self.beside = Beside(self.data)
         self.keys = (hub.public_key, hub.private_key)
         self.headers = {"Authorization": "Basic " + base64.b64encode(":".join(hub.main).encode()).decode()}
         self.given = {name: str(value) for name, value in SETTINGS.items()}
@@ -115,6 +177,19 @@ class Processes:
             raise ConnectionError("killed")
         assert not list((self.data / "uploads").iterdir())
 
+    def back_up(self) -> None:
+        self.run("backup", str(self.data), str(self.beside.target), "--keep", "1")
+
+    def bring_back(self) -> None:
+        if not self.beside.is_restored:
+            self.run("restore", str(self.beside.target), str(self.beside.restored))
+
+    def export(self) -> None:
+        self.run("export", str(self.data), EXPORTED, str(self.beside.layout))
+
+    def load(self) -> None:
+        self.run("import", str(self.data), EXPORTED, str(self.beside.layout))
+
     def run(self, *words: str) -> str:
         """A command of ``entrepot``, to its end; what it printed. Raises ConnectionError when it was killed."""
         environ = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_")}
@@ -125,3 +200,13 @@ class Processes:
             raise ConnectionError(done.stderr)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+
+@contextlib.contextmanager
+def brought_back(door: Door) -> Iterator[InProcess]:
+    """The hub that was restored beside another one, with the same people."""
+    hub = Restored(door.hub.loop, door.beside.restored, door.hub)
+    try:
+        yield InProcess(hub)
+    finally:
+        hub.close()

@@ -1,28 +1,31 @@
 """The table of the crash rig: each verb, how a client drives it, and every failpoint that it passes, in order.
 
 A new verb gets a row here; `test_complete.py` then tells which of its steps have no failpoint between them, and
-`test_crash.py` kills it at each. A verb of a later room (a backup, say) that is no request gets ``is_chore``: it is run
-as a process of its own by a method of the doors.
+`test_crash.py` kills it at each. A verb that is no request (a collection, a backup) gets ``is_chore``: it is run as a
+process of its own by a method of the doors.
 """
 
-import os
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tests.crash import scenes
 from tests.crash.client import Client
-from tests.crash.doors import InProcess
-from tests.registry.kit import digest, manifest_of
+from tests.crash.scenes import APP, BIG, CONFIG, LIB, OTHER, digest_of
+from tests.registry.kit import digest
 
-BIG, OTHER = b"big" * 1000, b"other" * 1000
-SMALL, CONFIG = b"small", b"{}"
-BUCKETS = ("depot", "second")
-APP, LIB = "depot/app", "depot/lib"
-OLD = 1_000_000_000
+SMALL = b"small"
 COMMIT = "db.ready db.committed"
 APPEND = f"append.found upload.owned upload.cut upload.piece append.written {COMMIT} append.noted"
 FOLDERS = "blob.folder-made blob.folder-synced:2"
 STORE = f"publish.looked {FOLDERS} blob.cut blob.synced blob.renamed publish.ready {COMMIT} publish.linked"
 AUDIT = COMMIT
+FILE = "file.synced file.named file.durable"
+COPY = f"copy.begun upload.piece {FOLDERS} blob.cut blob.synced blob.renamed copy.done"
+OWN = "backup.cleared:2 backup.draft-made backup.generations-made backup.place-made backup.begun"
+ROWS = "backup.rows-copied backup.rows-trimmed"
+PUBLISH = f"{FILE} {FILE} backup.rows-synced backup.draft-synced backup.named backup.durable"
+EXPORT_BLOB = "export.place-made export.synced export.named"
+INDEX = "export.index-synced export.index-named"
 BUCKET_POINTS = {
     "s3.aborted",
     "s3.begun",
@@ -39,144 +42,18 @@ BUCKET_POINTS = {
 REVIEWS = " ".join([f"{COMMIT} collect.reviewed"] * 4)
 
 
-def nothing(client: Client) -> None:
-    """No preparation."""
-
-
 class Verb(NamedTuple):
-    """``before``: what is there when it begins, made in process, some time ago. ``path``: see ``failpoint``."""
+    """``before``: what is there when it begins, made in process, some time ago. ``path``: see ``failpoint``.
+
+    ``after``: what must hold beside the hub when it came to its end.
+    """
 
     name: str
     path: str
     drive: Callable[[Client], None]
-    before: Callable[[Client], None] = nothing
+    before: Callable[[Client], None] = scenes.nothing
     is_chore: bool = False
-
-
-def two_images(client: Client) -> None:
-    client.push_image(APP, "v1", [CONFIG, BIG])
-    client.push_image(APP, "v2", [CONFIG, OTHER])
-    client.push_image(LIB, "v1", [CONFIG, BIG])
-
-
-def _cancelled(client: Client) -> None:
-    place, _ = client.go_on(APP)
-    client.patch(APP, place, BIG)
-    client.cancel(APP, place)
-
-
-def _known_blob(client: Client) -> None:
-    client.push_at_once(LIB, BIG)
-
-
-def _delete_image(client: Client) -> None:
-    client.forget(APP)
-    client.act("DeleteRepoImage", RepoName="depot", ImageName="app")
-
-
-def _delete_tags(client: Client) -> None:
-    client.tags.pop((APP, "v1"), None)
-    client.tags.pop((APP, "v2"), None)
-    client.act("DeleteRepoImage", RepoName="depot", ImageName="app", TagName="v1")
-
-
-def _restore_tag(client: Client) -> None:
-    client.act("RestoreTag", BucketName="depot", ImageName="app", TagName="v1", Digest=digest_of("v1"))
-    client.tags[APP, "v1"] = digest_of("v1")
-
-
-def _tag_deleted(client: Client) -> None:
-    two_images(client)
-    client.delete_tag(APP, "v1")
-
-
-def _ask_for_a_blob(client: Client) -> None:
-    assert client.door.ask("HEAD", f"/v2/{APP}/blobs/{digest(BIG)}").status == 200
-
-
-def _ask_for_a_manifest(client: Client) -> None:
-    assert client.door.ask("HEAD", f"/v2/{APP}/manifests/{digest_of('v1')}").status == 200
-
-
-def _emptied_bucket(client: Client) -> None:
-    two_images(client)
-    client.push_at_once("second/app", OTHER)
-    client.patch("second/app", client.begin("second/app"), BIG)
-
-
-def _delete_bucket(client: Client) -> None:
-    client.blobs = {name: one for name, one in client.blobs.items() if not name[0].startswith("second/")}
-    client.received.clear()
-    client.act("DeleteRepo", RepoName="second")
-
-
-def _image_deleted(client: Client) -> None:
-    two_images(client)
-    _delete_image(client)
-
-
-def _bucket_deleted(client: Client) -> None:
-    _emptied_bucket(client)
-    _delete_bucket(client)
-
-
-def _deletion(client: Client, kind: str) -> dict[str, object] | None:
-    """The newest deletion of a kind; None where a crash came after all was done."""
-    found = [one for one in client.door.call("ListDeleted")["DeletedSet"] if one["Kind"] == kind]
-    assert found or client.again
-    return {name: found[0][name] for name in ("BucketName", "DeletionId")} if found else None
-
-
-def _undelete_image(client: Client) -> None:
-    if (found := _deletion(client, "Image")) is not None:
-        client.act("RestoreDeleted", **found)
-    for tag, blob in (("v1", BIG), ("v2", OTHER)):
-        content = manifest_of([(digest(one), len(one)) for one in (CONFIG, blob)])
-        client.manifests[APP, digest(content)] = content
-        client.tags[APP, tag] = digest(content)
-
-
-def _undelete_bucket(client: Client) -> None:
-    if (found := _deletion(client, "Bucket")) is not None:
-        client.act("RestoreDeleted", **found)
-    assert "second" in [one["RepoName"] for one in client.door.call("GetRepo", Type="private")["RepoSet"]]
-
-
-def _purge(client: Client) -> None:
-    if (found := _deletion(client, "Image")) is not None:
-        client.act("PurgeDeleted", **found)
-    client.again = True
-    assert _deletion(client, "Image") is None
-
-
-def _garbage(client: Client) -> None:
-    """A manifest without a tag, a link that nothing needs, a blob without a link, a dead object and an orphan."""
-    assert isinstance(client.door, InProcess)
-    hub = client.door.hub
-    client.push_image(LIB, "v1", [CONFIG, BIG])
-    client.push_at_once(LIB, b"dead" * 1000)
-    client.delete_blob(LIB, digest(b"dead" * 1000))
-    client.door.collect()
-    client.push_image(APP, "", [CONFIG, OTHER])
-    client.push_at_once(LIB, b"unneeded" * 1000)
-    client.push_at_once(LIB, b"unlinked" * 1000)
-    client.delete_blob(LIB, digest(b"unlinked" * 1000))
-    orphan = hub.hub.blobs.path("sha256/ab/ab-orphan")  # type: ignore[attr-defined]
-    orphan.parent.mkdir(parents=True, exist_ok=True)
-    orphan.write_bytes(BIG)
-    os.utime(orphan, (OLD, OLD))
-    client.blobs.clear()
-    client.forget(APP)
-
-
-def _idle_uploads(client: Client) -> None:
-    assert isinstance(client.door, InProcess)
-    client.patch(APP, client.begin(APP), BIG)
-    client.received.clear()
-    folder = client.door.hub.settings.data_dir / "uploads"
-    (folder / "orphan").write_bytes(BIG)
-    for file in folder.iterdir():
-        os.utime(file, (OLD, OLD))
+    after: Callable[[Client], None] = scenes.nothing
 
 
 VERBS = (
@@ -204,100 +81,142 @@ VERBS = (
         "push what another image has",
         f"session.begun {APPEND} publish.looked {COMMIT} publish.linked publish.tidied",
         lambda client: client.push_in_chunks(APP, [BIG]),
-        _known_blob,
+        scenes.known_blob,
     ),
-    Verb("cancel", f"session.begun {APPEND} {COMMIT} cancel.ended cancel.dropped", _cancelled),
+    Verb("cancel", f"session.begun {APPEND} {COMMIT} cancel.ended cancel.dropped", scenes.cancelled),
     Verb(
         "push a manifest",
         f"manifest.parsed {COMMIT} manifest.stored",
         lambda client: client.push_manifest(APP, "v3", [CONFIG, BIG, OTHER]) and None,
-        two_images,
+        scenes.two_images,
     ),
     Verb(
         "move a tag",
         f"manifest.parsed {COMMIT} manifest.stored",
         lambda client: client.push_manifest(APP, "v1", [CONFIG, OTHER]) and None,
-        two_images,
+        scenes.two_images,
     ),
-    Verb("mount", f"mount.begun {COMMIT} mount.done", lambda client: client.mount(APP, LIB, BIG), _known_blob),
-    Verb("ask for a blob", f"blob-lease.asked {COMMIT} blob-lease.renewed", _ask_for_a_blob, two_images),
+    Verb("mount", f"mount.begun {COMMIT} mount.done", lambda client: client.mount(APP, LIB, BIG), scenes.known_blob),
+    Verb("ask for a blob", f"blob-lease.asked {COMMIT} blob-lease.renewed", scenes.ask_for_a_blob, scenes.two_images),
     Verb(
-        "ask for a manifest", f"manifest-lease.asked {COMMIT} manifest-lease.renewed", _ask_for_a_manifest, two_images
+        "ask for a manifest",
+        f"manifest-lease.asked {COMMIT} manifest-lease.renewed",
+        scenes.ask_for_a_manifest,
+        scenes.two_images,
     ),
     Verb(
         "delete a tag",
         f"delete.begun {COMMIT} delete.done",
         lambda client: client.delete_tag(APP, "v1"),
-        two_images,
+        scenes.two_images,
     ),
     Verb(
         "delete a manifest",
         f"delete.begun {COMMIT} delete.done",
         lambda client: client.delete_manifest(APP, digest_of("v1")),
-        two_images,
+        scenes.two_images,
     ),
     Verb(
         "delete a blob",
         f"delete-blob.begun {COMMIT} delete-blob.done",
         lambda client: client.delete_blob(LIB, digest(BIG)),
-        _known_blob,
+        scenes.known_blob,
     ),
     Verb(
         "delete an image",
         f"delete-image.begun {COMMIT} delete-image.done {AUDIT}",
-        _delete_image,
-        two_images,
+        scenes.delete_image,
+        scenes.two_images,
     ),
     Verb(
         "delete tags",
         f"delete-tags.begun {COMMIT} delete-tags.done {AUDIT}",
-        _delete_tags,
-        two_images,
+        scenes.delete_tags,
+        scenes.two_images,
     ),
     Verb(
         "restore a tag",
         f"restore-tag.begun {COMMIT} restore-tag.done {AUDIT}",
-        _restore_tag,
-        _tag_deleted,
+        scenes.restore_tag,
+        scenes.tag_deleted,
     ),
     Verb(
         "delete a bucket",
         f"delete-bucket.begun {COMMIT} delete-bucket.done {AUDIT}",
-        _delete_bucket,
-        _emptied_bucket,
+        scenes.delete_bucket,
+        scenes.emptied_bucket,
     ),
     Verb(
         "bring back an image",
         f"undelete.begun {COMMIT} undelete.part {AUDIT}",
-        _undelete_image,
-        _image_deleted,
+        scenes.undelete_image,
+        scenes.image_deleted,
     ),
     Verb(
         "bring back a bucket",
         f"undelete.begun {COMMIT} undelete.part {AUDIT}",
-        _undelete_bucket,
-        _bucket_deleted,
+        scenes.undelete_bucket,
+        scenes.bucket_deleted,
     ),
-    Verb("purge", f"purge.begun {COMMIT} purge.done {AUDIT}", _purge, _image_deleted),
+    Verb("purge", f"purge.begun {COMMIT} purge.done {AUDIT}", scenes.purge, scenes.image_deleted),
     Verb(
         "collect",
         f"{REVIEWS} collect.object-due collect.object-gone {COMMIT} collect.object-forgotten"
         " sweep.orphan-found sweep.orphan-gone",
         lambda client: client.door.collect(),
-        _garbage,
+        scenes.garbage,
         is_chore=True,
     ),
     Verb(
         "expire uploads",
         f"{COMMIT} expire.ended expire.dropped expire.orphan-gone",
         lambda client: client.door.expire(),
-        _idle_uploads,
+        scenes.idle_uploads,
+        is_chore=True,
+    ),
+    Verb(
+        "back up for the first time",
+        f"backup.folder-made {FILE} {OWN} {COMMIT} {ROWS} {COPY} {COMMIT} {PUBLISH} backup.cleared:2",
+        lambda client: client.door.back_up(),
+        scenes.one_image,
+        is_chore=True,
+        after=scenes.one_backup,
+    ),
+    Verb(
+        "back up and drop the older",
+        f"backup.folder-made {OWN} {COMMIT} {ROWS} {COPY} {COMMIT} {PUBLISH} drop.unnamed drop.synced drop.removed"
+        " drop.object-removed backup.cleared:2",
+        lambda client: client.door.back_up(),
+        scenes.older_backup,
+        is_chore=True,
+        after=scenes.one_backup,
+    ),
+    Verb(
+        "restore",
+        f"restore.folder-made {FILE} {COPY} restore.rows-cleared:4 restore.clear-synced restore.rows-copied"
+        " restore.rows-trimmed restore.ids-skipped restore.rows-named restore.rows-durable restore.key-cleared"
+        " key.synced key.named key.draft-gone key.durable restore.opened restore.durable",
+        lambda client: client.door.bring_back(),
+        scenes.backed_up,
+        is_chore=True,
+        after=scenes.whole_hub,
+    ),
+    Verb(
+        "export",
+        f"export.folder-made export.begun {COMMIT} {EXPORT_BLOB} {EXPORT_BLOB} {COMMIT} export.place-synced {INDEX}"
+        f" {INDEX} export.index-durable export.old-gone:2 export.draft-gone export.drafts-gone export.shown"
+        " export.durable",
+        lambda client: client.door.export(),
+        scenes.older_export,
+        is_chore=True,
+        after=scenes.whole_layout,
+    ),
+    Verb(
+        "import",
+        f"mount.begun {COMMIT} mount.done upload.owned upload.cut upload.piece {STORE} publish.tidied manifest.parsed"
+        f" {COMMIT} manifest.stored",
+        scenes.load,
+        scenes.layout,
         is_chore=True,
     ),
 )
-
-
-def digest_of(tag: str) -> str:
-    """The manifest under a tag of APP as it was pushed first, whatever became of it since."""
-    blob = {"v1": BIG, "v2": OTHER}[tag]
-    return digest(manifest_of([(digest(one), len(one)) for one in (CONFIG, blob)]))

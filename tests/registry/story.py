@@ -73,13 +73,14 @@ class Deleted(NamedTuple):
 class Model:
     """What clients know. Where the hub may take something by itself, the model says from when on.
 
-    A rule of the hub that deletes by itself (retention) is one more thing that ``untag``s or ``forget``s; one that
-    brings back (undelete) is one more that calls ``pushed``, with what ``forget`` returned.
+    What deletes by itself (retention) is one more thing that ``untag``s.
     """
 
     def __init__(self) -> None:
         self.manifests: dict[Name, Document] = {}
         self.tags: dict[Name, str] = {}
+        self.set_at: dict[Name, int] = {}
+        """When a tag was last pushed or brought back."""
         self.gone: set[Name] = set()
         """Manifests and tags that were there once and must not be found any more."""
         self.leases: dict[Name, int] = {}
@@ -103,6 +104,7 @@ class Model:
         if before != one:
             self.waits[image, before] = now + WEEK
         self.tags[image, tag] = one
+        self.set_at[image, tag] = now
         self.gone.discard((image, tag))
 
     def untag(self, name: Name, now: int) -> None:
@@ -129,7 +131,13 @@ class Model:
             for tag in tags:
                 if (one.image, tag) not in self.tags:
                     self.tags[one.image, tag] = document.digest
+                    self.set_at[one.image, tag] = now
                     self.gone.discard((one.image, tag))
+
+    def leaving(self, image: str, chosen: set[str], newest: int) -> list[str]:
+        """The tags that a rule takes which is about ``chosen`` and keeps so many, newest first."""
+        mine = [tag for where, tag in self.tags if where == image and tag in chosen]
+        return sorted(mine, key=lambda tag: (self.set_at[image, tag], tag), reverse=True)[newest:]
 
     def tags_on(self, name: Name) -> list[str]:
         """Tags of a manifest."""

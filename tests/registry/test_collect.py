@@ -378,3 +378,16 @@ def test_a_ring_that_a_tag_holds_from_afar_stays(depot: Aging) -> None:
     depot.later(WEEK + 1)
     assert [depot.pull(one) for one in names] == [200] * 3
     assert depot.is_clean()
+
+
+def test_a_lease_that_is_renewed_while_the_collector_waits_for_its_turn_keeps_its_time(depot: Aging) -> None:
+    grace = depot.settings.grace_seconds
+    begun = depot.now
+    blob = push_blob(depot, "depot/app", b"twice" * 500, depot.main)
+    depot.now = begun + grace + 30
+    assert push_blob(depot, "depot/app", b"twice" * 500, depot.main) == blob
+    depot.now = begun + grace  # what the collector took for now before it waited
+    assert depot.later(0).links == 0
+    depot.now = begun + 2 * grace + 28
+    assert depot.later(0).links == 0
+    assert depot.later(10).links == 1

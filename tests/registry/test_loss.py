@@ -114,7 +114,7 @@ def test_power_cut_zeros(depot):
 
 def test_cancelled_request_writes_to_a_closed_descriptor(depot, monkeypatch, tmp_path):
     place = start(depot)
-    real = blobs_fs._Writer.store
+    real = blobs_fs._Writer.write
     entered, go = threading.Event(), threading.Event()
 
     def slow(self, piece):
@@ -122,7 +122,7 @@ def test_cancelled_request_writes_to_a_closed_descriptor(depot, monkeypatch, tmp
         go.wait(5)
         return real(self, piece)
 
-    monkeypatch.setattr(blobs_fs._Writer, "store", slow)
+    monkeypatch.setattr(blobs_fs._Writer, "write", slow)
     victim = tmp_path / "victim"
 
     async def story():

@@ -5,6 +5,7 @@ blobs) is readable byte for byte, and so is what a lease or a waiting time still
 each image lists exactly its tags; the counters are exact. Long after the end exactly what tags reach is left.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +40,8 @@ STORIES = int(os.environ.get("ENTREPOT_STORIES", "25"))
 STEPS = 40
 
 images = st.sampled_from((*IMAGES[:1] * 3, *IMAGES))
-tags = st.sampled_from(("v1", "v2"))
+TAGS = ("v1", "v2", "v3")
+tags = st.sampled_from(TAGS)
 maybe_tags = st.none() | tags
 blobs = st.sampled_from(tuple(CONTENTS))
 places = st.integers(0, 40)
@@ -50,6 +52,8 @@ class World:
 
     hub: TestHub
     now: int
+    told: int
+    """Stories that came to their end."""
 
     @classmethod
     def open(cls) -> None:
@@ -272,6 +276,27 @@ class Stories(RuleBasedStateMachine):
                 assert self.ask("GET", (image, one.rpartition("/")[2]), kind).status == 404
                 known.pop((image, one))
 
+    @precondition(lambda self: self.model.tags)
+    @rule(place=places, newest=st.integers(1, 2), spared=maybe_tags)
+    def retain(self, place: int, newest: int, spared: str | None) -> None:
+        """A rule is set, does what its dry run said, and is taken back."""
+        image = list(self.model.tags)[place % len(self.model.tags)][0]
+        bucket, _, name = image.partition("/")
+        rule = {"Match": ["v*"], "KeepNewest": newest, **({"Except": [spared]} if spared else {})}
+        leaving = self.model.leaving(image, set(TAGS) - {spared}, newest)
+
+        def tell(action: str, **more: Any) -> list[str]:
+            answer = World.hub.call(action, BucketName=bucket, **more)
+            assert answer["RetCode"] == 0, answer
+            return [one["TagName"] for one in answer.get("TagSet", [])]
+
+        tell("SetBucketRetention", Rules=json.dumps([rule]))
+        assert tell("PreviewBucketRetention", ImageName=name) == leaving
+        assert tell("RunBucketRetention", ImageName=name) == leaving
+        tell("SetBucketRetention", Rules="[]")
+        for tag in leaving:
+            self.model.untag((image, tag), World.now)
+
     # Time, and what the hub does by itself
 
     @rule(
@@ -358,6 +383,7 @@ class Stories(RuleBasedStateMachine):
                 World.now += WEEK + DAY
                 World.hub.run(collect.collect(World.hub.hub))
         assert self.counted() == (0, 0, 0)
+        World.told += 1
 
     def long_after(self) -> None:
         """Each of these is idle or due by then: an index of an index goes after the one that held it, and so on."""
@@ -396,7 +422,7 @@ class Stories(RuleBasedStateMachine):
 @pytest.fixture
 def world(loop: Loop, tmp_path: Path) -> Iterator[None]:
     World.hub = TestHub(loop, tmp_path / "data", row_bytes=ROW_BYTES)
-    World.now = int(World.hub.hub.clock())
+    World.now, World.told = int(World.hub.hub.clock()), 0
     World.open()
     yield
     World.hub.close()
@@ -410,3 +436,4 @@ def test_any_story_keeps_what_is_needed_and_leaves_nothing_else() -> None:
             max_examples=STORIES, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
+    assert World.told >= STORIES

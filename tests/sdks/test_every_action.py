@@ -75,6 +75,7 @@ def _flows(story: Story) -> None:
     assert len(typed.get_sf_workflow_template({"WorkflowId": flow, "WorkflowVersion": 2})["Workflow"]["Activites"]) == 3
     assert story.call("GetSFWorkflowTemplate", WorkflowId=flow)["Version"] == 1
     assert story.call("ListSFWorkflows", Namespace=namespace)["TotalCount"] == 1
+    assert story.call("DescribeSFWorkflow", WorkflowId=flow)["Workflow"]["LastState"] == ""
     assert len(story.call("ListSFWorkflowVersions", WorkflowId=flow)["VersionSet"]) == 2
     assert story.call("CreateSFWorkflowToken", WorkflowId=flow)["Token"]
     run = story.call("RunSFWorkflow", WorkflowId=flow)["InstanceId"]
@@ -143,6 +144,7 @@ def _buckets(story: Story, shop: Shop) -> None:
     assert story.call("GetBucketNetworkPolicy", BucketName="story-one")["IsOutSide"] == "false"
     quotas = story.call("ListQuotas", BucketName="story-one", ImageName="app")["QuotaSet"]
     assert quotas[-1]["Used"] == 3
+    assert {one["Kind"] for one in story.call("ListJobs")["JobSet"]} >= {"Collection", "Scrub", "Backup"}
     assert story.call("ListDamaged", BucketName="story-one")["TotalCount"] == 0
     story.call("DeleteImage", BucketName="story-one", ImageName="app", Tag=["v1", "v2"])
     tag = {"BucketName": "story-one", "ImageName": "app", "TagName": "v1"}

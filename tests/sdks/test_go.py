@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from entrepot.model.flow.kinds import KINDS
 from tests.clients.conftest import run
+from tests.model.flow.kit import every_type
 from tests.sdks.conftest import HERE, Shop, built, kept, need
 
 pytestmark = [pytest.mark.clients]
@@ -163,6 +165,29 @@ def test_the_account_in_typed_calls(go: Go, shop: Shop, as_json: bool) -> None:
     assert shop.live.email in [one["Email"] for one in users["Users"]]
     assert go.good("ListUsers", Limit="0")["Users"] in ([], None)
     assert go.bad("ListUsers", Limit="101")["code"] == 230
+
+
+@ENCODERS
+def test_a_workflow_with_every_type_of_step(go: Go, shop: Shop, as_json: bool) -> None:
+    """The typed call encodes the template itself; what the generic one brings back is saved again, unchanged."""
+    space = shop.call("CreateSFNamespace", Namespace="by-go")["NamespaceId"]
+    text = json.dumps(every_type(), ensure_ascii=False)
+    place = {"Namespace": space, "WorkflowName": "every"}
+    assert {one["Type"] for one in every_type()["Activities"]} == set(KINDS)
+    assert go.good("CreateSFWorkflowFromTemplate", **place, Workflow=text)["Version"] == 1
+    for version in (1, 2):
+        got = go.good("invoke", Action="GetSFWorkflowTemplate", WorkflowId=f"{space}.every", WorkflowVersion=version)
+        found = got["payload"]["Workflow"]
+        assert found["Activities"] == found["Activites"] == every_type()["Activities"]
+        assert (found["Input"], found["Output"]) == (every_type()["Input"], every_type()["Output"])
+        if version == 1:
+            again = go.good("CreateSFWorkflowFromTemplate", **place, Workflow=json.dumps(found))
+            assert again["Version"] == 2
+    broken = text.replace('"Next": "api"', '"Next": "nowhere"')
+    refused = go.bad("CreateSFWorkflowFromTemplate", **place, Workflow=broken)
+    assert refused["code"] == 1051, refused
+    shop.call("DeleteSFWorkflow", WorkflowId=f"{space}.every")
+    shop.call("DeleteSFNamespace", Namespace=space)
 
 
 @ENCODERS

@@ -1,6 +1,8 @@
 """ucloud-sdk-python3, unchanged: its typed clients for accounts and members, and how it repeats calls."""
 
+import ast
 import contextlib
+import json
 import os
 from typing import Any
 
@@ -8,6 +10,8 @@ import pytest
 from ucloud.client import Client
 from ucloud.core import exc
 
+from entrepot.model.flow.kinds import KINDS
+from tests.model.flow.kit import every_type
 from tests.sdks.conftest import Shop
 
 pytestmark = [
@@ -151,6 +155,29 @@ def test_iam_keys(shop: Shop) -> None:
     assert code(robot.uaccount().get_user_info) == 172
     assert code(iam.delete_access_key, {"AccessKeyID": key["AccessKeyID"]}) == 1025
     iam.delete_user({"UserName": "py-robot"})
+
+
+def test_stepflow_in_typed_calls(shop: Shop) -> None:
+    """The SDK encodes the template itself; it reads Activites, and turns what objects steps have into text."""
+    typed = sdk(shop).stepflow()
+    space = shop.call("CreateSFNamespace", Namespace="by-python")["NamespaceId"]
+    place = {"Namespace": space, "WorkflowName": "every"}
+    value = every_type()
+    assert {one["Type"] for one in value["Activities"]} == set(KINDS)
+    made = typed.create_sf_workflow_from_template({**place, "Workflow": json.dumps(value)})
+    assert made["Version"] == 1
+    got = typed.get_sf_workflow_template({"WorkflowId": f"{space}.every", "WorkflowVersion": 1})
+    assert (got["WorkflowId"], got["Version"]) == (f"{space}.every", 1)
+    for told, sent in zip(got["Workflow"]["Activites"], value["Activities"], strict=True):
+        assert [told[name] for name in ("Name", "Type", "Next")] == [sent[name] for name in ("Name", "Type", "Next")]
+        assert ast.literal_eval(told.get("Input") or "None") == sent["Input"]
+        assert (int(told["RetryTimes"]), int(told["Timeout"])) == (sent["RetryTimes"], sent["Timeout"])
+    whole = shop.call("GetSFWorkflowTemplate", Region="cn-bj2", WorkflowId=f"{space}.every", WorkflowVersion=1)
+    assert whole["Workflow"]["Activities"] == value["Activities"]
+    broken = json.dumps(value).replace('"Next": "api"', '"Next": "nowhere"')
+    assert code(typed.create_sf_workflow_from_template, {**place, "Workflow": broken})
+    shop.call("DeleteSFWorkflow", WorkflowId=f"{space}.every")
+    shop.call("DeleteSFNamespace", Namespace=space)
 
 
 def test_iam_projects(shop: Shop) -> None:

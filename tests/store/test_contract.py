@@ -1,9 +1,8 @@
-"""What every BlobStore and every Database must hold."""
+"""What every BlobStore must hold."""
 
 import asyncio
 import hashlib
 import os
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -15,8 +14,6 @@ from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.store.blobs import Broken, Unreadable, check_key, upload_of
 from entrepot.store.blobs_fs import FileBlobStore
-from entrepot.store.db_sqlite import SqliteDatabase, connect
-from entrepot.store.migrate import migrate_sqlite, migrations
 from tests import s3
 from tests.conftest import Loop
 
@@ -309,118 +306,5 @@ def test_an_unwritable_folder_is_said_clearly(loop: Loop, tmp_path: Path) -> Non
                 await file.append(0, pieces(b"x"), hashlib.sha256())
         assert refused.value.kind is Kind.UNAVAILABLE
         assert "data folder" in refused.value.message
-
-    loop.run(story())
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    file = tmp_path / "hub.db"
-    migrate_sqlite(file)
-    return file
-
-
-def add(rows: Any, name: str) -> int:
-    row = rows.one("INSERT INTO account (name, created_at) VALUES (:name, 0) RETURNING id", name=name)
-    return int(row[0])
-
-
-def count(rows: Any) -> int:
-    return int(rows.one("SELECT COUNT(*) FROM account WHERE id > 0")[0])
-
-
-def test_writes_group_and_one_refusal_undoes_only_itself(loop: Loop, path: Path) -> None:
-    async def story() -> None:
-        db = SqliteDatabase(path)
-
-        def refuse(rows: Any) -> None:
-            add(rows, "half")
-            raise HubError(Kind.DENIED, "no")
-
-        jobs = [db.write(add, f"a{place}") for place in range(50)]
-        jobs[10:10] = [db.write(refuse), db.note(refuse)]
-        done = await asyncio.gather(*jobs, return_exceptions=True)
-        assert sum(isinstance(one, HubError) for one in done) == 2
-        assert await db.read(count) == 50
-        assert len({one for one in done if isinstance(one, int)}) == 50
-        await db.close()
-        with pytest.raises(HubError):
-            await db.write(add, "late")
-
-    loop.run(story())
-
-
-def test_a_write_is_on_disk_when_it_returns_and_notes_ride_along(loop: Loop, path: Path) -> None:
-    async def story() -> None:
-        db = SqliteDatabase(path)
-        await db.note(add, "note")
-        await db.write(add, "write")
-        other = connect(path)
-        assert other.execute("SELECT COUNT(*) FROM account WHERE id > 0").fetchone() == (2,)
-        other.close()
-        await db.close()
-
-    loop.run(story())
-
-
-def test_a_read_sees_one_moment(loop: Loop, path: Path) -> None:
-    async def story() -> None:
-        db, other = SqliteDatabase(path), connect(path)
-
-        def twice(rows: Any) -> tuple[int, int]:
-            first = count(rows)
-            other.execute("INSERT INTO account (name, created_at) VALUES ('between', 0)")
-            return first, count(rows)
-
-        first, second = await db.read(twice)
-        assert first == second
-        assert await db.read(count) == first + 1
-        other.close()
-        await db.close()
-
-    loop.run(story())
-
-
-def test_a_locked_or_broken_database_is_unavailable_and_recovers(loop: Loop, path: Path) -> None:
-    async def story() -> None:
-        db, other = SqliteDatabase(path), connect(path)
-        db._writer.execute("PRAGMA busy_timeout = 50")
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(HubError) as refused:
-            await db.write(add, "blocked")
-        assert refused.value.kind is Kind.UNAVAILABLE
-        other.execute("ROLLBACK")
-        await db.write(add, "free again")
-        assert await db.read(count) == 1
-        with pytest.raises(HubError):
-            await db.read(lambda rows: rows.one("SELECT * FROM nowhere"))
-        other.close()
-        await db.close()
-
-    loop.run(story())
-
-
-def test_migrations_race_and_repeat(tmp_path: Path) -> None:
-    import threading
-
-    file = tmp_path / "hub.db"
-    threads = [threading.Thread(target=migrate_sqlite, args=(file,)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    migrate_sqlite(file)
-    with sqlite3.connect(file) as found:
-        assert found.execute("PRAGMA user_version").fetchone() == (migrations()[-1][0],)
-    found.close()
-
-
-def test_ids_are_never_reused(loop: Loop, path: Path) -> None:
-    async def story() -> None:
-        db = SqliteDatabase(path)
-        first = await db.write(add, "a")
-        await db.write(lambda rows: rows.run("DELETE FROM account WHERE id > 0"))
-        assert await db.write(add, "b") > first
-        await db.close()
 
     loop.run(story())

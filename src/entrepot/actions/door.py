@@ -23,6 +23,7 @@ from entrepot.actions import (
     history,
     iam,
     images,
+    jobs,
     me,
     own,
     policies,

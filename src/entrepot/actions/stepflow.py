@@ -15,7 +15,9 @@ from entrepot.model.flow.check import check
 from entrepot.model.flow.template import TEMPLATE_BYTES, TemplateError
 from entrepot.ops import flows
 from entrepot.store.db import Rows
+from entrepot.store.sql import flow_runs as runs_sql
 from entrepot.store.sql import flows as sql
+from entrepot.store.sql.flow_runs import Instance
 
 
 def _template(text: str) -> bytes:
@@ -170,25 +172,39 @@ async def list_credentials(call: Call, request: api.ListSFCredentials) -> api.Cr
 async def list_workflows(call: Call, request: api.ListSFWorkflows) -> api.Workflows:
     """Of one namespace."""
 
-    def load(rows: Rows) -> tuple[int, list[sql.Workflow]]:
+    def load(rows: Rows) -> tuple[int, list[sql.Workflow], dict[str, Instance]]:
         found = flows.open_namespace(rows, call.ctx.who, request.namespace, request.project_id)
-        return sql.count_workflows(rows, found.id), sql.workflows(rows, found.id, request.offset, request.limit)
+        listed = sql.workflows(rows, found.id, request.offset, request.limit)
+        return sql.count_workflows(rows, found.id), listed, runs_sql.newest(rows, [one.id for one in listed])
 
-    total, found = await call.ctx.hub.db.read(load)
-    return api.Workflows(
-        total_count=total,
-        workflow_set=[
-            api.Workflow(
-                workflow_id=one.id,
-                name=one.name,
-                newest_version=one.newest,
-                published_version=one.published,
-                has_token=bool(one.token_hash),
-                create_time=one.created_at,
-                update_time=one.updated_at,
-            )
-            for one in found
-        ],
+    total, found, last = await call.ctx.hub.db.read(load)
+    return api.Workflows(total_count=total, workflow_set=[_workflow(one, last.get(one.id)) for one in found])
+
+
+@handles(api.DescribeSFWorkflow)
+async def describe_workflow(call: Call, request: api.DescribeSFWorkflow) -> api.DescribedWorkflow:
+    """One of the caller's account."""
+
+    def load(rows: Rows) -> tuple[sql.Workflow, dict[str, Instance]]:
+        found = flows.open_workflow(rows, call.ctx.who, request.workflow_id, request.project_id)
+        return found, runs_sql.newest(rows, [found.id])
+
+    found, last = await call.ctx.hub.db.read(load)
+    return api.DescribedWorkflow(workflow=_workflow(found, last.get(found.id)))
+
+
+def _workflow(one: sql.Workflow, last: Instance | None) -> api.Workflow:
+    return api.Workflow(
+        workflow_id=one.id,
+        name=one.name,
+        newest_version=one.newest,
+        published_version=one.published,
+        has_token=bool(one.token_hash),
+        create_time=one.created_at,
+        update_time=one.updated_at,
+        last_state=last.state if last else "",
+        last_run_time=last.created_at if last else 0,
+        last_instance_id=last.id if last else "",
     )
 
 

@@ -9,6 +9,7 @@ from entrepot.api import (
     history,
     iam,
     images,
+    jobs,
     me,
     own,
     policies,

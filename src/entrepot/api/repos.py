@@ -22,7 +22,10 @@ Shared = Annotated[
     str, doc("true: anybody may pull; false: the account only", "镜像仓库是否公开：true 公开，false 私有", eg="true")
 ]
 Description = Annotated[
-    str, doc("Free text of at most 500 characters", "镜像仓库描述，最多 500 个字符", eg="demo", max_length=500)
+    str,
+    doc(
+        "Free text of at most 500 characters", "镜像仓库描述，最多 500 个字符", eg="demo", blank="kept", max_length=500
+    ),
 ]
 Time = Annotated[str, doc("Time in RFC 3339, UTC", "时间，RFC 3339 格式，UTC", eg="2024-05-08T12:17:43Z")]
 

@@ -253,6 +253,13 @@ class Workflow(Model, frozen=True, kw_only=True):
     has_token: Annotated[bool, doc("Whether it can be run by its URL", "是否可以通过 URL 调用", eg=False)]
     create_time: Time
     update_time: Time
+    last_state: Annotated[
+        str, doc("State of the newest run, empty without any", "最近一次运行的状态，没有则为空", eg="Success")
+    ] = ""
+    last_run_time: Annotated[
+        int, doc("When the newest run was asked for; 0: never", "最近一次运行的时间，0 表示从未运行", eg=1700000000)
+    ] = 0
+    last_instance_id: Annotated[str, doc("Id of the newest run", "最近一次运行的实例ID", eg="")] = ""
 
 
 class Workflows(Response, frozen=True):
@@ -271,6 +278,21 @@ class ListSFWorkflows(Request, frozen=True, kw_only=True):
     offset: Offset = 0
     limit: Limit = 20
     returns: ClassVar = Workflows
+
+
+class DescribedWorkflow(Response, frozen=True):
+    """Answer of DescribeSFWorkflow."""
+
+    workflow: Annotated[Workflow, doc("The workflow", "工作流")]
+
+
+@action(group=GROUP, needs="admin", safe=True, title="获取工作流", zh=f"返回一个工作流的版本和最近一次运行。{OWN}")
+class DescribeSFWorkflow(Request, frozen=True, kw_only=True):
+    """Tell of one workflow: its versions and its newest run. An action of this hub."""
+
+    project_id: ProjectId | None = None
+    workflow_id: WorkflowId
+    returns: ClassVar = DescribedWorkflow
 
 
 class WorkflowVersion(Model, frozen=True, kw_only=True):

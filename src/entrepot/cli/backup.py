@@ -151,6 +151,11 @@ def restore(target: str, data: str, name: str | None, key_file: str | None, acce
     _check_apart(target, data)
     key = _read_key(key_file)
     settings, folder = config.load(data=data), _folder(target)
+    if settings.database_url or settings.key_file:
+        raise HubError(
+            Kind.CONFIG_INVALID,
+            "a restore fills one data folder, rows in hub.db and the key in hub.key: unset database_url and key_file",
+        )
 
     async def work() -> "tuple[Restored, list[str]]":
         with shown(quiet=as_json) as progress, ops.into(settings.data_dir, folder, name) as generation:

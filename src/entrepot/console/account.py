@@ -1,4 +1,4 @@
-"""The own account: passwords, language, theme."""
+"""The own account: passwords, language, theme, networks."""
 
 from entrepot.console.pages import page, stay
 from entrepot.console.visit import Moved, Shown, Visit
@@ -12,7 +12,8 @@ async def _checked(visit: Visit) -> Moved | None:
     return None
 
 
-@page("/console/account", post=_checked, does={"SetPassword": stay})
+@page("/console/account", post=_checked, does={"SetPassword": stay, "SetNetworkMask": stay})
 async def show(visit: Visit) -> Shown:
-    """Who one is, and what one may."""
-    return Shown("account.html", {"who": visit.me.who})
+    """Who one is, and what one may; for administrators also from where the account's people come."""
+    masks = await visit.tried("GetNetworkMask")
+    return Shown("account.html", {"who": visit.me.who, "masks": masks.data if masks else None, "form": visit.form})

@@ -16,13 +16,20 @@ from entrepot.console import (  # noqa: F401 - their pages file themselves
     buckets,
     explorer,
     images,
+    jobs,
     keys,
     manifests,
     overview,
     people,
     policies,
     projects,
+    retention,
+    robots,
+    roles,
+    runs,
     sign_in,
+    trash,
+    workflows,
 )
 from entrepot.console.cookies import cookie, csrf_holds, csrf_token, jar, look_cookies
 from entrepot.console.pages import PAGES, Page

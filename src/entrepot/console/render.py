@@ -114,21 +114,25 @@ class Renderer:
             "section": page.section if page else "",
             "fault": visit.fault,
             "explain": lambda fault: faults.explain(fault, visit.lang),
+            "meaning": lambda kind: faults.meaning(kind, visit.lang),
+            "phrase": lambda text: faults.phrase(text, visit.lang),
             "done": deed(done, visit.lang) if done in ACTIONS else "",
             "deed": lambda action: deed(action, visit.lang),
             "ago": lambda seconds: ago(int(visit.hub.clock()) - seconds, visit.lang),
             **shown.values,
         }
-        return self._environment.get_template(shown.template).render(values).encode()
+        # JSON may hold halves of characters, which no encoding takes.
+        return self._environment.get_template(shown.template).render(values).encode(errors="replace")
 
 
 def ago(seconds: int, lang: str) -> str:
-    """3 hours ago; a year is told as days too, the exact time stands beside it."""
-    passed = max(0, seconds)
-    if passed < 60:
+    """3 hours ago, or in 3 hours; a year is told as days too, the exact time stands beside it."""
+    apart = abs(seconds)
+    if apart < 60:
         return "刚刚" if lang == "zh" else "just now"
-    _, unit, en, zh = next((one for one in _STEPS if passed < one[0]), _STEPS[-1])
-    number = passed // unit
+    _, unit, en, zh = next((one for one in _STEPS if apart < one[0]), _STEPS[-1])
+    number = apart // unit
     if lang == "zh":
-        return f"{number} {zh}前"
-    return f"{number} {en}{'' if number == 1 else 's'} ago"
+        return f"{number} {zh}{'后' if seconds < 0 else '前'}"
+    length = f"{number} {en}{'' if number == 1 else 's'}"
+    return f"in {length}" if seconds < 0 else f"{length} ago"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 LOCK = "flow.lock"
+CHORE = "flows"
 PERIOD = 1.0
 """Seconds between looks at what other processes asked for."""
 BATCH = 50
@@ -45,6 +46,7 @@ class FlowEngine:
         self._woken = asyncio.Event()
         self._durable: Durable | None = None
         self._lock: int | None = None
+        self._nodes: contextlib.AsyncExitStack | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread
         self._client: DBOSClient | None = None
@@ -58,7 +60,7 @@ class FlowEngine:
         """The recorded steps of a run; also where another process runs it."""
         from entrepot.flows import records
 
-        if not (self._hub.settings.data_dir / records.FILE).exists():
+        if not records.are_there(self._hub):
             return []
         if self._client is None:
             self._client = records.open_client(self._hub)
@@ -84,8 +86,10 @@ class FlowEngine:
             await self._stop()
 
     async def _step(self) -> None:
+        if self._durable is not None and not await self._hub.db.still_alone(CHORE):
+            await self._stop()  # another node may run them by now
         if self._durable is None:
-            if not await self._hub.db.read(runs_sql.has_open) or not self._is_mine():
+            if not await self._hub.db.read(runs_sql.has_open) or not await self._is_mine():
                 return
             await self._start()
         assert self._durable is not None
@@ -101,8 +105,19 @@ class FlowEngine:
             self._forgotten_at = time.monotonic()
             await self._forget()
 
-    def _is_mine(self) -> bool:
-        """Whether this process is the one that runs workflows: the first one that asks, until it ends."""
+    async def _is_mine(self) -> bool:
+        """Whether this process is the one that runs workflows: the first one that asks, of all nodes, until it ends."""
+        if not self._locked():
+            return False
+        if self._nodes is None:
+            nodes = contextlib.AsyncExitStack()
+            if not await nodes.enter_async_context(self._hub.db.alone(CHORE)):
+                await nodes.aclose()
+                return False
+            self._nodes = nodes
+        return True
+
+    def _locked(self) -> bool:
         if self._lock is None:
             descriptor = os.open(self._hub.settings.data_dir / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
             try:
@@ -119,9 +134,12 @@ class FlowEngine:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="workflows", daemon=True)
         self._thread.start()
-        durable = Durable(self._hub, asyncio.get_running_loop())
-        await self._elsewhere(durable.launch())
-        self._durable = durable
+        self._durable = durable = Durable(self._hub, asyncio.get_running_loop())
+        try:
+            await self._elsewhere(durable.launch())
+        except Exception:
+            await self._stop()
+            raise
         # A run whose records were lost cannot go on: nobody knows what it did.
         for instance in await self._hub.db.read(runs_sql.in_state, "Running", 100_000):
             gone = await self._elsewhere(durable.why_gone(instance.id))
@@ -153,6 +171,9 @@ class FlowEngine:
         if self._client is not None:
             await asyncio.to_thread(self._client.destroy)
             self._client = None
+        if self._nodes is not None:
+            await self._nodes.aclose()
+            self._nodes = None
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from dbos import DBOSClient, Serializer
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from entrepot.ops.context import Hub
 
@@ -12,7 +12,7 @@ FILE = "flow.db"
 _FAULT = "!fault"
 
 
-Unreadable = OperationalError
+Unreadable = (OperationalError, ProgrammingError)
 """The records are not there yet, or held for too long."""
 
 
@@ -43,8 +43,15 @@ def told(fault: BaseException) -> str:
     return told(tries[-1]) if tries else str(fault) or type(fault).__name__
 
 
+def are_there(hub: Hub) -> bool:
+    """Whether there may be records: on PostgreSQL they are beside the hub's rows."""
+    return bool(hub.settings.database_url) or (hub.settings.data_dir / FILE).exists()
+
+
 def url_of(hub: Hub) -> str:
-    """Where the records are."""
+    """Where the records are: where the rows are, so that any node can go on with a run."""
+    if hub.settings.database_url:
+        return "postgresql+psycopg://" + hub.settings.database_url.partition("://")[2]
     return f"sqlite:///{hub.settings.data_dir.resolve() / FILE}"
 
 

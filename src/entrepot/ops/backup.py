@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.ops import copying, vault
@@ -50,7 +51,7 @@ async def backup(
     that the hub itself has no right bytes of is told in the report and left out. Raises as ``BackupFolder.writing``.
     """
     report = Report(has_key=with_key)
-    key = vault.read_key_file(hub.settings.data_dir) if with_key else None
+    key = vault.read_key_file(hub.settings.key_path) if with_key else None
     with folder.writing(hub.vault.fingerprint) as draft:
         async with hold(hub):
             made_at = int(hub.clock())
@@ -83,7 +84,9 @@ async def backup(
 async def _snapshot(hub: Hub, path: Path) -> None:
     try:
         await hub.db.snapshot(path)
+        failpoint.at("backup.rows-copied")
         rows_file.change(path, sql.trim)
+        failpoint.at("backup.rows-trimmed")
     except HubError as fault:  # the database does not say which disk is full
         raise HubError(fault.kind, f"the rows cannot be copied to {path}: {fault.detail}") from fault
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
+from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.store.blobs import Objects, Unreadable
@@ -51,7 +52,9 @@ async def copy(source: Source, target: Objects, one: Object, told: Callable[[int
             return "its bytes are not there"
         if held != one.size:
             return f"{held} bytes are there, {one.size} were pushed"
+        failpoint.at("copy.begun")
         await target.put(one.key, digests.parse(one.digest), _read(source, one, told))
+        failpoint.at("copy.done")
     except Unreadable as fault:
         return f"its bytes are {fault.fault}"
     except HubError as fault:

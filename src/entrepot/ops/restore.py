@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.ops import backup, copying, vault
 from entrepot.ops.copying import Progress
@@ -56,6 +57,7 @@ def into(data: Path, folder: BackupFolder, generation: str | None) -> Iterator[s
     """
     with folder.reading(), _faults(data):
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        failpoint.at("restore.folder-made")
         with _alone(data):
             yield _begin(data, folder, generation)
 
@@ -120,15 +122,19 @@ async def restore(
         await _objects(folder, rows, blobs, report, progress)
     progress("rows", 0, 0)
     _put_rows(folder.path(name, ROWS), data / rows_file.HUB, about)
-    (data / vault.KEY_FILE).unlink(missing_ok=True)
-    vault.create_key_file(data, key)
+    for old in (data / vault.KEY_FILE, *data.glob(f".{vault.KEY_FILE}.*")):  # a killed restore's, and its draft
+        old.unlink(missing_ok=True)
+        failpoint.at("restore.key-cleared")
+    vault.create_key_file(data / vault.KEY_FILE, key)
     return report
 
 
 def finish(data: Path) -> None:
     """Open the folder for the hub."""
     (data / MARKER).unlink()
+    failpoint.at("restore.opened")
     sync_folder(data)
+    failpoint.at("restore.durable")
 
 
 def _key(folder: BackupFolder, name: str, about: About, given: bytes | None) -> bytes:
@@ -164,17 +170,24 @@ async def _objects(folder: BackupFolder, rows: Rows, blobs: Objects, report: Rep
 
 
 def _put_rows(source: Path, target: Path, about: About) -> None:
-    # What a killed restore left of a log would be read into the new file: it goes first.
-    for suffix in ("-wal", "-shm", ""):
-        target.with_name(target.name + suffix).unlink(missing_ok=True)
+    # What a killed restore left of a log or a journal would be read into the new file: it goes first.
+    for name in (f"{target.name}-wal", f"{target.name}-shm", target.name, f".{target.name}-journal"):
+        target.with_name(name).unlink(missing_ok=True)
+        failpoint.at("restore.rows-cleared")
     sync_folder(target.parent)
+    failpoint.at("restore.clear-synced")
     draft = target.with_name(f".{target.name}")
     if backup_folder.copy_rows(source, draft) != about.rows_sha256:
         raise HubError(Kind.BACKUP_DAMAGED, f"{source} changed while it was read")
+    failpoint.at("restore.rows-copied")
     rows_file.change(draft, sql.trim)
+    failpoint.at("restore.rows-trimmed")
     rows_file.change(draft, rows_file.skip_ids)
+    failpoint.at("restore.ids-skipped")
     draft.rename(target)
+    failpoint.at("restore.rows-named")
     sync_folder(target.parent)
+    failpoint.at("restore.rows-durable")
 
 
 @contextlib.contextmanager

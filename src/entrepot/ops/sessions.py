@@ -12,7 +12,7 @@ from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.ops.context import Ctx
-from entrepot.store.db import Rows
+from entrepot.store.db import Rows, single
 from entrepot.store.sql import blobs as sql
 from entrepot.store.sql import buckets as buckets_sql
 
@@ -71,6 +71,7 @@ async def find(ctx: Ctx, place: Place, session: str) -> Session:
     return await ctx.hub.db.read(look, ctx, place, session)
 
 
+@single
 def look(rows: Rows, ctx: Ctx, place: Place, session: str) -> Session:
     """A session as the rows say now; raises UPLOAD_UNKNOWN."""
     row = sql.find_upload(rows, session) if len(session) <= 128 else None

@@ -16,6 +16,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 
 KEY_FILE = "hub.key"
@@ -74,31 +75,37 @@ class Vault:
             return False
 
 
-def create_key_file(folder: Path, content: bytes | None = None) -> None:
+def create_key_file(path: Path, content: bytes | None = None) -> None:
     """Make the key file, or bring one back, whole and durable before it has its name; raises FileExistsError."""
-    draft = folder / f".{KEY_FILE}.{secrets.token_hex(4)}"
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content or secrets.token_bytes(32))
             file.flush()
             os.fsync(file.fileno())
-        os.link(draft, folder / KEY_FILE)
+        failpoint.at("key.synced")
+        os.link(draft, path)
+        failpoint.at("key.named")
     finally:
         draft.unlink()
-    directory = os.open(folder, os.O_RDONLY)
+    failpoint.at("key.draft-gone")
+    directory = os.open(path.parent, os.O_RDONLY)
     os.fsync(directory)
     os.close(directory)
+    failpoint.at("key.durable")
 
 
-def read_key_file(folder: Path) -> bytes:
+def read_key_file(path: Path) -> bytes:
     """What is in the key file; raises NOT_INITIALISED when there is none."""
     try:
-        return (folder / KEY_FILE).read_bytes()
+        return path.read_bytes()
     except FileNotFoundError as fault:
-        raise HubError(Kind.NOT_INITIALISED, f"{folder}; run `entrepot init --data {folder}` first") from fault
+        raise HubError(
+            Kind.NOT_INITIALISED, f"{path.parent}; run `entrepot init --data {path.parent}` first"
+        ) from fault
 
 
-def open_key_file(folder: Path) -> Vault:
+def open_key_file(path: Path) -> Vault:
     """Read the key file; raises as ``read_key_file``."""
-    return Vault(read_key_file(folder))
+    return Vault(read_key_file(path))

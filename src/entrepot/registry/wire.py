@@ -145,8 +145,12 @@ class Answer:
     async def send(self, send: Send, *, head: bool = False) -> None:
         """Send it. Headers carry Content-Length for files and streams already."""
         headers = self.headers
-        if not self.path and self.stream is None and not any(name == b"content-length" for name, _ in headers):
-            headers = [*headers, (b"content-length", str(len(self.body)).encode())]
+        if not self.path and self.stream is None:
+            for name, _ in headers:
+                if name == b"content-length":
+                    break
+            else:
+                headers = [*headers, (b"content-length", str(len(self.body)).encode())]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         if head:
             await send({"type": "http.response.body", "body": b""})

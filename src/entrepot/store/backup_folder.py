@@ -21,6 +21,7 @@ from pathlib import Path
 
 import msgspec
 
+from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.store.blobs_fs import FileBlobStore
 from entrepot.store.disk import sync_folder
@@ -79,15 +80,20 @@ class BackupFolder:
         """
         with _faults(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            failpoint.at("backup.folder-made")
             self._check(hub)
             with self._locked(fcntl.LOCK_EX):
                 if self._check(hub) is None:
                     replace(self.folder / ABOUT, msgspec.json.encode(_Owner(FORMAT, hub)))
                 self._clear()
                 (self._drafts / "new").mkdir(parents=True, mode=0o700)
+                failpoint.at("backup.draft-made")
                 self._generations.mkdir(exist_ok=True, mode=0o700)
+                failpoint.at("backup.generations-made")
                 self.objects.make_place()
+                failpoint.at("backup.place-made")
                 sync_folder(self.folder)
+                failpoint.at("backup.begun")
                 try:
                     yield self._drafts / "new"
                 finally:
@@ -104,6 +110,7 @@ class BackupFolder:
     def _clear(self) -> None:
         for folder in (self._drafts, self.folder / "uploads"):
             shutil.rmtree(folder, ignore_errors=True)
+            failpoint.at("backup.cleared")
 
     def _owner(self) -> _Owner | None:
         try:
@@ -157,11 +164,15 @@ class BackupFolder:
         replace(draft / ABOUT, msgspec.json.format(msgspec.json.encode(about)))
         (draft / ROWS).chmod(0o600)
         _sync_file(draft / ROWS)
+        failpoint.at("backup.rows-synced")
         sync_folder(draft)
+        failpoint.at("backup.draft-synced")
         number = max((int(name.partition("-")[0]) for name in self.generations()), default=0) + 1
         name = f"{number:06d}-{datetime.fromtimestamp(about.made_at, UTC):%Y%m%dT%H%M%SZ}"
         draft.rename(self._generations / name)
+        failpoint.at("backup.named")
         sync_folder(self._generations)
+        failpoint.at("backup.durable")
         return name
 
     def generations(self) -> list[str]:
@@ -207,8 +218,11 @@ class BackupFolder:
         gone = self._drafts / name
         gone.parent.mkdir(exist_ok=True)
         (self._generations / name).rename(gone)
+        failpoint.at("drop.unnamed")
         sync_folder(self._generations)
+        failpoint.at("drop.synced")
         shutil.rmtree(gone)
+        failpoint.at("drop.removed")
 
     def stored(self) -> Iterator[str]:
         """The keys of all stored objects, in no order."""
@@ -220,6 +234,7 @@ class BackupFolder:
     def remove(self, key: str) -> None:
         """Remove a stored object that no generation names."""
         (self.folder / "blobs" / key).unlink(missing_ok=True)
+        failpoint.at("drop.object-removed")
 
 
 def sha256(path: Path) -> str:
@@ -249,8 +264,11 @@ def replace(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    failpoint.at("file.synced")
     draft.rename(path)
+    failpoint.at("file.named")
     sync_folder(path.parent)
+    failpoint.at("file.durable")
 
 
 def _sync_file(path: Path) -> None:

@@ -23,7 +23,7 @@ from entrepot.store.blobs import TOPS, Broken, Sending, Sink, Unreadable
 from entrepot.store.disk import disk_faults, old_names, own_upload, sync_folder, sync_upload
 
 PIECE = 512 * 1024
-"""Bytes gathered before one hop to a thread writes and hashes them; while it works, the next piece arrives."""
+"""Bytes gathered before a hop to threads writes and hashes them; while it works, the next piece arrives."""
 INLINE = 64 * 1024
 """A piece this small is written where it is: the hop would cost more."""
 READ = 1024 * 1024
@@ -313,7 +313,7 @@ class GrowingFile:
 
 
 async def _pump(descriptor: int, offset: int, body: AsyncIterator[bytes], sink: Sink) -> int:
-    """Receive the next piece while a thread writes and hashes the one before it; two pieces in memory at most."""
+    """Receive the next piece while threads write and hash the one before it; two pieces in memory at most."""
     writer = _Writer(descriptor, offset, sink)
     piece: list[bytes] = []
     size = 0
@@ -333,7 +333,8 @@ async def _pump(descriptor: int, offset: int, body: AsyncIterator[bytes], sink: 
         raise
     await writer.settle()
     if size <= INLINE:
-        writer.store(piece)
+        writer.write(piece)
+        writer.hash(piece)
         return writer.accepted + size
     await writer.put(piece, size)
     await writer.settle()
@@ -341,38 +342,44 @@ async def _pump(descriptor: int, offset: int, body: AsyncIterator[bytes], sink: 
 
 
 class _Writer:
-    """One piece under way in a thread."""
+    """One piece under way in two threads."""
 
     def __init__(self, descriptor: int, offset: int, sink: Sink) -> None:
         self._descriptor = descriptor
         self._sink = sink
-        self._running: asyncio.Future[None] | None = None
-        self._written = offset
-        self._flushed = offset
+        self._running: asyncio.Task[None] | None = None
+        self._written = self._flushed = offset
         self.accepted = 0
 
-    def store(self, piece: list[bytes]) -> None:
-        """Write and hash. Few large chunks go as they came; many small ones are joined, because each call into the
-        kernel or the hash gives the interpreter lock away and must wait to get it back.
-        """
-        for chunk in piece if len(piece) <= FEW else [b"".join(piece)]:
-            view = memoryview(chunk)
-            done = 0
+    def hash(self, chunks: list[bytes]) -> None:
+        for chunk in chunks:
+            self._sink.update(chunk)
+
+    def write(self, chunks: list[bytes]) -> None:
+        for chunk in chunks:
+            view, done = memoryview(chunk), 0
             while done < len(view):
                 done += os.write(self._descriptor, view[done:])
                 failpoint.at("upload.piece")
             self._written += done
-            self._sink.update(view)
         if self._written - self._flushed >= FLUSH and hasattr(os, "posix_fadvise"):
-            # The kernel begins to write these pages out now (they stay readable); the fsync at the end then finds
-            # little left to do while the client waits.
+            # The kernel begins to write these pages out now (they stay readable): less is left to the fsync at the end.
             os.posix_fadvise(self._descriptor, self._flushed, self._written - self._flushed, os.POSIX_FADV_DONTNEED)
             self._flushed = self._written
 
     async def put(self, piece: list[bytes], size: int) -> None:
         await self.settle()
-        self._running = asyncio.ensure_future(asyncio.to_thread(self.store, piece))
+        # Many small chunks are joined: each call into the kernel or the hash gives the interpreter lock away.
+        self._running = asyncio.ensure_future(self._both(piece if len(piece) <= FEW else [b"".join(piece)]))
         self.accepted += size
+
+    async def _both(self, chunks: list[bytes]) -> None:
+        """Write in one thread, hash in another: one after the other takes as long as both. Ends when both have."""
+        loop = asyncio.get_running_loop()
+        both = [loop.run_in_executor(None, do, chunks) for do in (self.write, self.hash)]
+        await asyncio.wait(both)
+        for one in both:
+            one.result()
 
     async def settle(self) -> None:
         if self._running:

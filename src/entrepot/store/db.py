@@ -6,6 +6,7 @@ engine asks for it; the same function serves every engine. Statements are writte
 """
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -33,6 +34,19 @@ class Rows(Protocol):
         ...
 
 
+SINGLE: set[object] = set()
+"""What ``single`` marked."""
+
+
+def single(fn: Callable[Concatenate[Rows, P], T]) -> Callable[Concatenate[Rows, P], T]:
+    """Mark a read of one statement: that has one snapshot by itself, so an engine need not open a transaction for it.
+
+    To ask a second one is a fault of the program; RuntimeError says so.
+    """
+    SINGLE.add(fn)
+    return fn
+
+
 class Database(Protocol):
     """Where rows live."""
 
@@ -52,6 +66,17 @@ class Database(Protocol):
 
         Every later ``write`` makes earlier notes durable too; a killed process loses none.
         """
+        ...
+
+    def alone(self, name: str) -> AbstractAsyncContextManager[bool]:
+        """Whether this process does a chore now; True for one at a time where several nodes share the rows.
+
+        It saves double work and no more: what must not happen twice is claimed in rows.
+        """
+        ...
+
+    async def still_alone(self, name: str) -> bool:
+        """Whether this process still holds a chore that ``alone`` gave it: a lost connection may have ended that."""
         ...
 
     async def damage(self, *, deep: bool) -> list[str]:

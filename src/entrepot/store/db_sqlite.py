@@ -10,14 +10,13 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from entrepot import failpoint
 from entrepot.errors import HubError, Kind
-from entrepot.store.db import Rows
+from entrepot.store.db import SINGLE, Rows
 from entrepot.store.sqlite_faults import plain, plain_faults, shakes_trust
 
 P = ParamSpec("P")
@@ -72,7 +71,16 @@ class SqliteRows:
         self._connection.executemany(sql, params)
 
 
-Job = tuple[Callable[[Rows], Any], "Future[Any]", bool]
+class Job(NamedTuple):
+    """A function that waits for the writer, who waits for it where, and whether its commit must be on disk."""
+
+    fn: Callable[[Rows], Any]
+    future: "asyncio.Future[Any]"
+    loop: asyncio.AbstractEventLoop
+    durable: bool
+
+
+Done = tuple[Job, Any, BaseException | None]
 
 
 class SqliteDatabase:
@@ -87,17 +95,30 @@ class SqliteDatabase:
         self._thread = threading.Thread(target=self._work, name="sqlite-writer", daemon=True)
         self._closed = False
         self._is_doubtful = False
+        self._is_durable: bool | None = None
         self.statements = 0
         self._thread.start()
 
     async def read(self, fn: Callable[Concatenate[Rows, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run ``fn`` on one snapshot, inline."""
+        """Run ``fn`` on one snapshot, inline. One that is ``single`` costs a third: no BEGIN, no ROLLBACK, which
+        both give the interpreter lock away.
+        """
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             with plain_faults():
                 connection = self._local.connection = connect(self._path)
             self._readers.append(connection)
         rows = SqliteRows(connection)
+        if fn in SINGLE:
+            try:
+                found = fn(rows, *args, **kwargs)
+            except sqlite3.Error as fault:
+                raise plain(fault) from fault
+            finally:
+                self.statements += rows.count
+            if rows.count > 1:
+                raise RuntimeError(f"{fn} is marked as one statement and asked {rows.count}")
+            return found
         with plain_faults():
             connection.execute("BEGIN")
             try:
@@ -114,6 +135,17 @@ class SqliteDatabase:
     async def note(self, fn: Callable[Concatenate[Rows, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``fn`` in one transaction; returns without waiting for the disk."""
         return await self._submit(lambda rows: fn(rows, *args, **kwargs), durable=False)
+
+    @contextlib.asynccontextmanager
+    async def alone(self, name: str) -> AsyncIterator[bool]:
+        """Always: the processes of one node share the work through rows."""
+        del name
+        yield True
+
+    async def still_alone(self, name: str) -> bool:
+        """Always."""
+        del name
+        return True
 
     async def damage(self, *, deep: bool) -> list[str]:
         """SQLite's own check, on its own connection in a thread; ``deep`` holds the indexes against their tables."""
@@ -157,9 +189,10 @@ class SqliteDatabase:
     async def _submit(self, job: Callable[[Rows], T], *, durable: bool) -> T:
         if self._closed:
             raise HubError(Kind.UNAVAILABLE, "the hub is stopping")
-        future: Future[T] = Future()
-        self._jobs.put((job, future, durable))
-        return await asyncio.wrap_future(future)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._jobs.put(Job(job, future, loop, durable))
+        return await future
 
     def _work(self) -> None:
         while True:
@@ -171,34 +204,35 @@ class SqliteDatabase:
                     break
                 job = self._jobs.get()
             if group:
-                self._commit(group)
+                _tell(self._commit(group))
             if job is None:
                 return
 
-    def _commit(self, group: list[Job]) -> None:
-        done: list[tuple[Future[Any], Any]] = []
+    def _commit(self, group: list[Job]) -> list[Done]:
+        done: list[Done] = []
         try:
             with plain_faults(), self._watched():
                 self._regain_trust()
                 # In WAL mode NORMAL skips only the fsync of the commit; the next FULL commit brings it.
-                durable = any(job[2] for job in group)
-                self._writer.execute("PRAGMA synchronous = FULL" if durable else "PRAGMA synchronous = NORMAL")
+                self._wait_for_disk(any(job.durable for job in group))
                 self._writer.execute("BEGIN IMMEDIATE")
-                for job, future, _ in group:
-                    self._run_one(job, future, done)
+                for job in group:
+                    self._run_one(job, done)
                 failpoint.at("db.ready")
                 self._writer.execute("COMMIT")
                 failpoint.at("db.committed")
         except BaseException as fault:
             with contextlib.suppress(sqlite3.Error):
                 self._writer.execute("ROLLBACK")
-            for _, future, _ in group:
-                if not future.done():
-                    future.set_exception(fault)
-            return
-        for future, result in done:
-            if not future.cancelled():
-                future.set_result(result)
+            refused = {id(job): refusal for job, _, refusal in done if refusal is not None}
+            return [(job, None, refused.get(id(job), fault)) for job in group]
+        return done
+
+    def _wait_for_disk(self, durable: bool) -> None:
+        if durable != self._is_durable:
+            self._is_durable = None  # whatever a failure leaves behind, the next group says it again
+            self._writer.execute("PRAGMA synchronous = FULL" if durable else "PRAGMA synchronous = NORMAL")
+            self._is_durable = durable
 
     @contextlib.contextmanager
     def _watched(self) -> Iterator[None]:
@@ -216,20 +250,18 @@ class SqliteDatabase:
         """
         if not self._is_doubtful:
             return
-        self._writer.execute("PRAGMA synchronous = FULL")
+        self._wait_for_disk(True)
         if self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
             raise HubError(Kind.UNAVAILABLE, "the disk failed a moment ago, and a reader holds up making sure of it")
         self._is_doubtful = False
 
-    def _run_one(
-        self, job: Callable[[Rows], Any], future: "Future[Any]", done: list[tuple["Future[Any]", Any]]
-    ) -> None:
-        if not future.set_running_or_notify_cancel():
+    def _run_one(self, job: Job, done: list[Done]) -> None:
+        if job.future.cancelled():
             return
         rows = SqliteRows(self._writer)
         self._writer.execute("SAVEPOINT one")
         try:
-            result = job(rows)
+            result = job.fn(rows)
         except Exception as fault:
             # A full disk or a broken page has ended the whole transaction already: let the group hear of it.
             if not self._writer.in_transaction:
@@ -237,9 +269,26 @@ class SqliteDatabase:
             self._writer.execute("ROLLBACK TO one")
             self._writer.execute("RELEASE one")
             self._is_doubtful |= shakes_trust(fault)
-            future.set_exception(plain(fault))
+            done.append((job, None, plain(fault)))
             return
         finally:
             self.statements += rows.count
         self._writer.execute("RELEASE one")
-        done.append((future, result))
+        done.append((job, result, None))
+
+
+def _tell(done: list[Done]) -> None:
+    """Wake who waits: each loop once for all of a group, because each wake-up costs both threads a switch."""
+    for loop in {one.loop for one, _, _ in done}:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+            loop.call_soon_threadsafe(_settle, [one for one in done if one[0].loop is loop])
+
+
+def _settle(done: list[Done]) -> None:
+    for job, result, fault in done:
+        if job.future.done():  # cancelled meanwhile
+            continue
+        if fault is not None:
+            job.future.set_exception(fault)
+        else:
+            job.future.set_result(result)

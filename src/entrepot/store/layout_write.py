@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.model import layout
@@ -56,6 +57,7 @@ def opened(target: Path, scope: str) -> Iterator[Writer]:
 @contextlib.contextmanager
 def _owned_folder(target: Path, scope: str) -> Iterator["_Folder"]:
     target.mkdir(parents=True, exist_ok=True)
+    failpoint.at("export.folder-made")
     descriptor = os.open(target, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -97,6 +99,7 @@ class _Folder:
         self._kept: set[str] = set()
         self._drafts = folder / ".drafts"
         self._drafts.mkdir(exist_ok=True)
+        failpoint.at("export.begun")
 
     def has(self, digest: Digest, size: int) -> bool:
         """By name and size: a blob gets its name when it is whole."""
@@ -111,13 +114,16 @@ class _Folder:
         """Write beside, then rename."""
         path = self._folder / blob_name(digest)
         path.parent.mkdir(parents=True, exist_ok=True)
+        failpoint.at("export.place-made")
         draft = self._drafts / secrets.token_hex(8)
         try:
             with draft.open("xb") as file:
                 await _fill(file, digest, size, body)
                 file.flush()
                 await asyncio.to_thread(os.fsync, file.fileno())
+            failpoint.at("export.synced")
             draft.rename(path)
+            failpoint.at("export.named")
         finally:
             draft.unlink(missing_ok=True)
 
@@ -126,21 +132,31 @@ class _Folder:
         (self._folder / "blobs").mkdir(exist_ok=True)
         for folder in (self._folder / "blobs").iterdir():
             sync_folder(folder)
+            failpoint.at("export.place-synced")
         for name, content in ((layout.LAYOUT, layout.VERSION), (layout.INDEX, index)):
             draft = self._drafts / name
             with draft.open("wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+            failpoint.at("export.index-synced")
             draft.rename(self._folder / name)
+            failpoint.at("export.index-named")
+        sync_folder(self._folder)  # a power cut must not bring the old index back when its blobs are gone
+        failpoint.at("export.index-durable")
         for path in list((self._folder / "blobs").glob("*/*")):
             if str(path.relative_to(self._folder)) not in self._kept:
                 path.unlink()
+                failpoint.at("export.old-gone")
         for path in self._drafts.iterdir():
             path.unlink()
+            failpoint.at("export.draft-gone")
         self._drafts.rmdir()
+        failpoint.at("export.drafts-gone")
         (self._folder / BEGUN).unlink(missing_ok=True)
+        failpoint.at("export.shown")
         sync_folder(self._folder)
+        failpoint.at("export.durable")
 
 
 class _Tar:

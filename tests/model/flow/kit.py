@@ -25,3 +25,26 @@ def http(name: str, next_: str, output: Any = None, **body: Any) -> dict[str, An
 
 def template(*steps: dict[str, Any], inputs: Any = (), outputs: Any = ()) -> dict[str, Any]:
     return {"Input": list(inputs), "Output": list(outputs), "Activities": [*steps, END]}
+
+
+def every_type() -> dict[str, Any]:
+    """A template that is sound and holds a step of each type."""
+    left = {"name": "code", "type": "INT64", "value": "${api.output.RetCode}"}
+    return template(
+        start("call"),
+        step("call", "HttpActivity", "api", {"url": "https://a.test/", "method": "GET", "query": {"A": "1"}},
+             [param("N", "INT64", "${n}")], RetryTimes=2, Timeout=3000),
+        step("api", "UHttpActivity", "sub", {"url": "https://api.ucloud.cn", "method": "POST",
+                                             "body": {"Action": "GetRegion"}}),
+        step("sub", "WorkflowActivity", "sure", {"workflow": "other", "input": {"A": "${workflow.input.Who}"}}),
+        step("sure", "BoolDecision", "", {"express": {"left": left, "operation": "EQ", "right": 0},
+                                          "true": "which", "false": "end"}),
+        step("which", "SwitchDecision", "", {"express": left, "cases": [{"value": 0, "next": "split"}],
+                                             "default": "wait"}),
+        step("split", "SplitDecision", "", {"branches": ["plus", "each"]}),
+        step("plus", "PlusDecision", "join", {"init": 0, "step": 2}),
+        step("each", "IterateDecision", "join", {"type": "STRING", "Value": ["a", "中"]}),
+        step("join", "MergeDecision", "wait", {"Pass": 2}),
+        step("wait", "WaitDecision", "end", {"delay": 5}),
+        inputs=[param("Who", "STRING", "me")], outputs=[param("Code", "INT64", "${api.output.RetCode}")],
+    )  # fmt: skip

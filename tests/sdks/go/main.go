@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/ucloud/ucloud-sdk-go/services/iam"
+	"github.com/ucloud/ucloud-sdk-go/services/stepflow"
 	"github.com/ucloud/ucloud-sdk-go/services/uaccount"
 	"github.com/ucloud/ucloud-sdk-go/services/uhub"
 	"github.com/ucloud/ucloud-sdk-go/ucloud"
@@ -133,6 +134,10 @@ func (s sdk) run(one order) (interface{}, error) {
 	case "ListUsers":
 		req := members.NewListUsersRequest()
 		return call(s, req, one, func() (response.Common, error) { return members.ListUsers(req) })
+	case "CreateSFWorkflowFromTemplate":
+		flows := stepflow.NewClient(&s.config, &s.credential)
+		req := flows.NewCreateSFWorkflowFromTemplateRequest()
+		return call(s, req, one, func() (response.Common, error) { return flows.CreateSFWorkflowFromTemplate(req) })
 	}
 	return nil, fmt.Errorf("no such call: %s", one.Call)
 }

@@ -57,3 +57,22 @@ function renew(parts, fresh) {
   }
 }
 setTimeout(look, PERIOD);
+
+// A template goes to a file, or comes from one, without the hub.
+for (const button of document.querySelectorAll("[data-save]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const text = document.getElementById(button.dataset.save).value;
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+    link.download = button.dataset.name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  });
+}
+for (const input of document.querySelectorAll("[data-into]")) {
+  input.closest("[data-open]").hidden = false;
+  input.addEventListener("change", async () => {
+    if (input.files.length) document.getElementById(input.dataset.into).value = await input.files[0].text();
+  });
+}

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from entrepot.store.db import Rows
+from entrepot.store.db import Rows, single
 from entrepot.store.sql import collect
 from entrepot.store.sql.buckets import PLACE, WIDE, Place
 from entrepot.store.sql.damage import OBJECT, Object
@@ -22,6 +22,7 @@ class Found(NamedTuple):
     fault: str | None
 
 
+@single
 def locate_image(rows: Rows, bucket: str, image: str) -> tuple[Place, int | None] | None:
     """(the bucket, image id or None); None without the bucket."""
     row = rows.one(
@@ -48,6 +49,7 @@ _QUERIES = {
 }
 
 
+@single
 def locate(rows: Rows, bucket: str, image: str, digest: str, *, content: bool) -> Found | None:
     """A blob through its link in an image, with its bytes if they live in the row; None without the bucket."""
     row = rows.one(_QUERIES[content], bucket=bucket, image=image, digest=digest)
@@ -116,6 +118,7 @@ def _arrive(rows: Rows, image_id: int, blob_id: int) -> None:
         )
 
 
+@single
 def linked(rows: Rows, image_id: int, digest: str) -> Object | None:
     """A blob that is linked in the image."""
     row = rows.one(
@@ -221,6 +224,7 @@ def find_upload(rows: Rows, session: str) -> Upload | None:
     return Upload(*row) if row else None
 
 
+@single
 def open_uploads(rows: Rows, person_id: int) -> int:
     """How many sessions of somebody have received something and not ended."""
     row = rows.one("SELECT COUNT(*) FROM upload WHERE person_id = :person AND received >= 0", person=person_id)

@@ -40,7 +40,7 @@ def count_images(rows: Rows, bucket_id: int, prefix: str) -> int:
     """How many images begin with ``prefix``, counted up to COUNTED."""
     row = rows.one(
         "SELECT COUNT(*) FROM (SELECT name FROM image WHERE bucket_id = :bucket AND manifest_count > 0"
-        f" AND name >= :prefix AND name < :beyond LIMIT {COUNTED}) AS some",
+        f" AND name >= :prefix AND name < :beyond LIMIT {COUNTED}) AS counted",
         bucket=bucket_id,
         **_range(prefix),
     )
@@ -102,7 +102,7 @@ def count_tags(rows: Rows, image_id: int, prefix: str) -> int:
     """How many tags begin with ``prefix``, counted up to COUNTED."""
     row = rows.one(
         "SELECT COUNT(*) FROM (SELECT name FROM tag WHERE image_id = :image AND name >= :prefix AND name < :beyond"
-        f" LIMIT {COUNTED}) AS some",
+        f" LIMIT {COUNTED}) AS counted",
         image=image_id,
         **_range(prefix),
     )

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from entrepot.store.db import Rows
+from entrepot.store.db import Rows, single
 
 
 class Object(NamedTuple):
@@ -25,6 +25,7 @@ def blobs(rows: Rows, after: int, limit: int) -> list[Object]:
     return [Object(*row) for row in found]
 
 
+@single
 def by_digest(rows: Rows, digest: str) -> Object | None:
     """The blob of a digest, whoever links it."""
     row = rows.one(f"{OBJECT}blob o WHERE o.digest = :digest", digest=digest)

@@ -60,6 +60,20 @@ def page(rows: Rows, workflow_id: str, state: str | None, offset: int, limit: in
     return [Instance(*row) for row in found]
 
 
+def newest(rows: Rows, workflow_ids: list[str]) -> dict[str, Instance]:
+    """The newest run of each of some workflows (at most a page of them) that was ever run."""
+    if not workflow_ids:
+        return {}
+    names = {f"w{place}": one for place, one in enumerate(workflow_ids)}
+    found = rows.all(
+        f"SELECT {_COLUMNS} FROM workflow_instance WHERE id IN (SELECT (SELECT i.id FROM workflow_instance i"
+        " WHERE i.workflow_id = w.id ORDER BY i.created_at DESC, i.id DESC LIMIT 1) FROM workflow w"
+        f" WHERE w.id IN ({', '.join(f':{name}' for name in names)}))",
+        **names,
+    )
+    return {row[1]: Instance(*row) for row in found}
+
+
 def in_state(rows: Rows, state: str, limit: int) -> list[Instance]:
     """Runs in a state, oldest first."""
     found = rows.all(

@@ -95,7 +95,9 @@ def buckets(
         found = [f"{one} AND name >= :prefix AND name < :beyond" for one in found]
         params |= {"prefix": prefix, "beyond": prefix + BEYOND}
         union = " UNION ALL ".join(found)
-        row = rows.one(f"SELECT COUNT(*) FROM (SELECT name FROM ({union}) AS seen LIMIT {COUNTED}) AS some", **params)
+        row = rows.one(
+            f"SELECT COUNT(*) FROM (SELECT name FROM ({union}) AS seen LIMIT {COUNTED}) AS counted", **params
+        )
     else:
         counted = " + ".join(scope.counts.format(region=where) for scope in scopes)
         row = rows.one(f"SELECT {counted}", **params)

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from entrepot.model.manifest import Manifest
-from entrepot.store.db import Rows
+from entrepot.store.db import Rows, single
 from entrepot.store.sql import collect, history, immutable, trash
 from entrepot.store.sql.buckets import PLACE, WIDE, Place
 from entrepot.store.sql.usage import Usage, grow
@@ -37,16 +37,19 @@ _BY_DIGEST = (
     " WHERE b.name = :bucket"
 )
 _QUERIES = {
-    (by_digest, with_content): _HEAD + ("m.content" if with_content else "x''") + (_BY_DIGEST if by_digest else _BY_TAG)
+    (by_digest, with_content): _HEAD
+    + ("m.content" if with_content else "NULL")
+    + (_BY_DIGEST if by_digest else _BY_TAG)
     for by_digest in (True, False)
     for with_content in (True, False)
 }
 
 
+@single
 def locate(rows: Rows, bucket: str, image: str, reference: str, *, content: bool) -> Stored | None:
     """A manifest by tag or digest, with or without its bytes, in one statement; None without the bucket."""
     row = rows.one(_QUERIES[":" in reference, content], bucket=bucket, image=image, reference=reference)
-    return Stored(Place(*row[:WIDE]), *row[WIDE:]) if row else None
+    return Stored(Place(*row[:WIDE]), *(*row[WIDE:-1], row[-1] or b"")) if row else None
 
 
 def find(rows: Rows, image_id: int, digest: str) -> int | None:
