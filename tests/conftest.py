@@ -30,6 +30,8 @@ from entrepot.ops.people import Secrets
 from tests import postgres
 
 T = TypeVar("T")
+BUCKETS = os.environ.get("ENTREPOT_TEST_BLOBS", "")
+"""Whose buckets the hubs of this run keep their bytes in: versitygw, moto, or s3 for what can be had; empty: files."""
 
 settings.register_profile(
     "hub",
@@ -79,12 +81,18 @@ class Loop:
 
 def places(folder: Path) -> dict[str, str]:
     """Where rows and bytes of the hub in this folder are, when this run keeps them elsewhere than in it."""
-    found = {"database_url": postgres.url_of(folder)} if postgres.WANTED else {}
-    if os.environ.get("ENTREPOT_TEST_BLOBS", "") == "s3":
-        from tests import s3
+    is_restored = (folder / "hub.db").exists()
+    found = {"database_url": postgres.url_of(folder)} if postgres.WANTED and not is_restored else {}
+    return found | blobs_place(folder)
 
-        found |= s3.settings_of(folder)
-    return found
+
+def blobs_place(folder: Path) -> dict[str, str]:
+    """Where the bytes of the hub in this folder are, when this run keeps them in a bucket."""
+    if not BUCKETS:
+        return {}
+    from tests import s3
+
+    return s3.settings_of(folder)
 
 
 def in_environment(given: dict[str, str]) -> dict[str, str]:
@@ -308,10 +316,8 @@ def free_port() -> int:
 
 
 def entrepot(*words: str, **given: Any) -> "subprocess.CompletedProcess[str]":
-    """Run the command line as its own process; ``--data`` says where rows and bytes are, too."""
-    if "--data" in words:
-        own = places(Path(words[words.index("--data") + 1]))
-        given["env"] = {**(given.get("env") or os.environ), **in_environment(own)}
+    """Run the command line as its own process; the data folder in it says where rows and bytes are, too."""
+    given["env"] = {**(given.get("env") or os.environ), **in_environment(_places_of(words))}
     return subprocess.run(
         [sys.executable, "-m", "entrepot.cli.main", *words],
         capture_output=True,
@@ -320,6 +326,18 @@ def entrepot(*words: str, **given: Any) -> "subprocess.CompletedProcess[str]":
         check=False,
         **given,
     )
+
+
+_DATA = {"backup": 1, "export": 1, "import": 1}
+"""Commands -> where their words name the data folder, if not after ``--data``."""
+
+
+def _places_of(words: tuple[str, ...]) -> dict[str, str]:
+    if "--data" in words:
+        return places(Path(words[words.index("--data") + 1]))
+    if words[0] == "restore":  # it makes the rows itself
+        return blobs_place(Path(words[2]))
+    return places(Path(words[_DATA[words[0]]])) if words[0] in _DATA else {}
 
 
 def serve(data: Path, port: int, *words: str, **given: str) -> "subprocess.Popen[bytes]":

@@ -27,6 +27,7 @@ from entrepot.store.leases import RowLeases
 from entrepot.store.migrate import migrate_sqlite
 from entrepot.store.s3_bucket import Bucket
 from entrepot.store.sql import collect as collect_sql
+from tests.conftest import BUCKETS, free_port
 
 GATEWAY = ("github.com/versity/versitygw", "cmd/versitygw", "v1.8.0")
 """The module, the command inside it, the version."""
@@ -57,8 +58,6 @@ def gateway() -> str | None:
 
 def start(kind: str, folder: Path) -> Server:
     """Start a server of a kind in a folder, and make the bucket."""
-    from tests.conftest import free_port
-
     port = free_port()
     environ = {**os.environ, **KEYS, "ROOT_ACCESS_KEY": KEYS["AWS_ACCESS_KEY_ID"]}
     environ["ROOT_SECRET_KEY"] = KEYS["AWS_SECRET_ACCESS_KEY"]
@@ -138,10 +137,10 @@ def new_prefix() -> str:
 
 @functools.cache
 def session_server() -> Server:
-    """The server of all hubs of this process: versitygw where it can be built, else moto's."""
+    """The server of all hubs of this process: the one that the run names, or versitygw where it can be built."""
     os.environ.update(KEYS)
     folder = Path(tempfile.mkdtemp(prefix="entrepot-s3-"))
-    made = start("versitygw" if gateway() else "moto", folder)
+    made = start(BUCKETS if BUCKETS in {"versitygw", "moto"} else "versitygw" if gateway() else "moto", folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(stop, made)
     return made

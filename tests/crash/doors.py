@@ -17,6 +17,7 @@ from entrepot.client.actions import ActionsClient
 from entrepot.ops import collect, exports, imports, janitor, people
 from entrepot.ops.context import Ctx
 from entrepot.store import layout_read, layout_write
+from tests import stored
 from tests.backup.kit import BackupFolder, Restored, back_up, bring_back, verified
 from tests.conftest import Reply, TestHub, free_port, serve
 
@@ -123,6 +124,7 @@ class Processes:
         self.keys = (hub.public_key, hub.private_key)
         self.headers = {"Authorization": "Basic " + base64.b64encode(":".join(hub.main).encode()).decode()}
         self.given = {name: str(value) for name, value in SETTINGS.items()}
+        self.given |= {name: getattr(hub.settings, name) for name in ("blobs_url", "s3_endpoint", "s3_region")}
         if path:
             self.given |= {"failpoint": path, "crash_test": "1"}
         self.server: subprocess.Popen[bytes] | None = None
@@ -169,13 +171,13 @@ class Processes:
         except AssertionError as fault:
             raise ConnectionError(str(fault)) from fault
         for _ in range(1000):
-            if process.poll() is not None or not list((self.data / "uploads").iterdir()):
+            if process.poll() is not None or not stored.growing(self.hub):
                 break
             time.sleep(0.02)
         process.terminate()
         if process.wait(30) == -signal.SIGKILL:
             raise ConnectionError("killed")
-        assert not list((self.data / "uploads").iterdir())
+        assert not stored.growing(self.hub)
 
     def back_up(self) -> None:
         self.run("backup", str(self.data), str(self.beside.target), "--keep", "1")

@@ -26,19 +26,6 @@ ROWS = "backup.rows-copied backup.rows-trimmed"
 PUBLISH = f"{FILE} {FILE} backup.rows-synced backup.draft-synced backup.named backup.durable"
 EXPORT_BLOB = "export.place-made export.synced export.named"
 INDEX = "export.index-synced export.index-named"
-BUCKET_POINTS = {
-    "s3.aborted",
-    "s3.begun",
-    "s3.completed",
-    "s3.dropped",
-    "s3.marked",
-    "s3.old-tail-gone",
-    "s3.owned",
-    "s3.part-sent",
-    "s3.tail-gone",
-    "s3.tail-sent",
-}
-"""Points between requests to a bucket. No verb of the table below passes them."""
 REVIEWS = " ".join([f"{COMMIT} collect.reviewed"] * 4)
 
 

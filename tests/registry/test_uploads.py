@@ -129,7 +129,7 @@ def test_chunks_that_go_on_in_a_new_process_are_hashed_again(depot: TestHub, alg
 def test_bytes_written_but_never_acknowledged_do_not_get_into_the_blob(depot: TestHub) -> None:
     place, content = start(depot), os.urandom(1000)
     depot.request("PATCH", place, body=content, login=depot.main)
-    stored.only_files(depot)
+    stored.only_files()
     [growing] = files(depot, "uploads")
     growing.write_bytes(growing.read_bytes() + b"half a chunk")  # what a killed server leaves behind
     done = depot.request("PUT", f"{place}?digest={digest(content)}", login=depot.main)

@@ -209,11 +209,11 @@ class S3BlobStore(S3Objects):
         self._etags.pop(upload, None)
         self._spool.drop(upload)
         now = self._held(held)
-        if now.id:
-            await self._bucket.abort(BLOBS + now.key, now.id)
+        begun = [(BLOBS + now.key, now.id)] if now.id else []
         prefix = f"{BLOBS}{UPLOADED}/{shard_of(upload)}/{upload}_"
-        async for one in self._bucket.unfinished(prefix):
-            await self._bucket.abort(one.name, one.id)
+        begun += [(one.name, one.id) async for one in self._bucket.unfinished(prefix)]
+        for name, id_ in dict.fromkeys(begun):
+            await self._bucket.abort(name, id_)
             failpoint.at("s3.aborted")
         found = [one.name.removeprefix(BLOBS) async for one in self._bucket.below(prefix)]
         for key in await self._unknown(found):
