@@ -208,8 +208,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             description="How long damaged objects are kept in blobs/quarantine for whoever wants to know why.",
         ),
     ] = 7
+    drain_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=3600,
+            description="How long after SIGTERM /readyz says 503 while everything is still served, so that whoever "
+            "balances the load looks away before connections are refused. A second signal ends it.",
+        ),
+    ] = 0
     stop_seconds: Annotated[
-        int, Meta(ge=1, le=3600, description="How long running requests may take to finish after SIGTERM.")
+        int,
+        Meta(ge=1, le=3600, description="How long running requests may then take to finish before they are cut off."),
     ] = 30
     outbound_networks: Annotated[
         str,
@@ -227,9 +237,35 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             description="Networks (CIDR, separated by spaces) whose X-Forwarded-For and X-Forwarded-Proto are believed."
         ),
     ] = ""
+    metrics_networks: Annotated[
+        str,
+        Meta(
+            description="Networks (CIDR, separated by spaces) that may read /metrics. What came through a proxy counts "
+            "as from inside only when the proxy is one of `trusted_proxies` and names an address inside."
+        ),
+    ] = "127.0.0.0/8 ::1/128"
+    metrics_token: Annotated[
+        str,
+        Meta(description="Whoever sends this as a Bearer token may read /metrics from anywhere. Empty: nobody may."),
+    ] = ""
     log_level: Annotated[
         str, Meta(description="debug, info, warning or error.", pattern="^(debug|info|warning|error)$")
     ] = "info"
+    log_format: Annotated[
+        str,
+        Meta(
+            description="How lines of the log look: text (key=value) or json. Both go to stderr.",
+            pattern="^(text|json)$",
+        ),
+    ] = "text"
+    access_log: Annotated[
+        str,
+        Meta(
+            description="on: a line for each request at its end, with its id, who asked from where, what for, status, "
+            "bytes and milliseconds; never a query, a header or a body. off: none.",
+            pattern="^(on|off)$",
+        ),
+    ] = "off"
 
     @property
     def region_ids(self) -> tuple[str, ...]:
@@ -271,7 +307,13 @@ def load(config: str | None = None, environ: dict[str, str] | None = None, **giv
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as fault:
         raise HubError(Kind.CONFIG_INVALID, str(fault)) from fault
-    for name in ("trusted_proxies", "internal_networks", "outbound_networks", "blobs_redirect_networks"):
+    for name in (
+        "trusted_proxies",
+        "internal_networks",
+        "outbound_networks",
+        "metrics_networks",
+        "blobs_redirect_networks",
+    ):
         try:
             networks.parse(getattr(settings, name))
         except HubError as fault:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from entrepot.actions.door import ActionsDoor
 from entrepot.config import Settings
 from entrepot.console.app import console_app
+from entrepot.console.statics import PREFIX
 from entrepot.errors import HubError, Kind
 from entrepot.flows.door import FlowsDoor
 from entrepot.flows.engine import FlowEngine
@@ -25,6 +26,13 @@ from entrepot.store.db import Database
 from entrepot.store.db_sqlite import FILE, SqliteDatabase
 from entrepot.store.migrate import migrate_sqlite
 from entrepot.store.sql import collect as collect_sql
+from entrepot.tally import Tally, endpoint
+from entrepot.watch.gauges import Gauges
+from entrepot.watch.plain import answer as plain
+from entrepot.watch.ready import Ready
+from entrepot.watch.requests import Counted, RequestIds
+from entrepot.watch.scrape import Scrape
+from entrepot.watch.telling import Telling
 
 if TYPE_CHECKING:
     from entrepot.store.s3_bucket import Bucket
@@ -37,6 +45,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 NODE_FILE = "hub.node"
 GOOGLE = "https://storage.googleapis.com"
 API_PATHS = frozenset({"/", "/api", "/api/"})
+_CALL, _RUN = endpoint("actions", "call"), endpoint("flows", "run")
+_PAGE, _STATIC = endpoint("console", "page"), endpoint("console", "static")
+_MACHINES = {path: endpoint("hub", path[1:]) for path in ("/healthz", "/readyz", "/metrics")}
 
 
 def _open_sqlite(settings: Settings) -> Database:
@@ -181,36 +192,60 @@ class Doors:
     def __init__(self, open_: Callable[[], Awaitable[Hub]]) -> None:
         self._open = open_
         self._hub: Hub | None = None
+        self._handle: App
         self._registry: App
         self._actions: App
         self._console: App
         self._flows: App
+        self._machines: App
+        self._gauges: Gauges
         self._chores: list[asyncio.Task[None]] = []
 
     def use(self, hub: Hub) -> None:
         """Build the doors over an open hub."""
         self._hub = hub
-        self._registry = RegistryDoor(hub)
-        self._actions = ActionsDoor(hub)
-        self._console = console_app(hub)
-        self._flows = FlowsDoor(hub)
+        ids = RequestIds()
+        self._gauges = Gauges(hub)
+        pages: dict[str, Callable[[Scope, Send], Awaitable[None]]] = {
+            "/healthz": _alive,
+            "/readyz": Ready(hub).answer,
+            "/metrics": Scrape(hub, self._gauges).answer,
+        }
+
+        async def machines(scope: Scope, receive: Receive, send: Send) -> None:
+            del receive
+            await pages[scope["path"]](scope, send)
+
+        self._registry = RegistryDoor(hub, ids)
+
+        def counted(app: App, place_of: Callable[[Scope], int]) -> App:
+            return Counted(hub.tally, ids, app, place_of)
+
+        self._actions = counted(ActionsDoor(hub), lambda _: _CALL)
+        self._console = counted(console_app(hub), _page)
+        self._flows = counted(FlowsDoor(hub), lambda _: _RUN)
+        self._machines = counted(machines, lambda scope: _MACHINES[scope["path"]])
+        self._handle = Telling(hub.settings, ids, self._route) if hub.settings.access_log == "on" else self._route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Route by path; answer the lifespan protocol."""
+        """Answer a request or the lifespan protocol."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-            return
+        else:
+            await self._handle(scope, receive, send)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         if path.startswith("/v2/") or path in {"/v2", "/token"}:
             await self._registry(scope, receive, send)
-        elif path == "/healthz":
-            await _plain(send, 200, b"ok\n")
+        elif path in _MACHINES:
+            await self._machines(scope, receive, send)
         elif path in API_PATHS and not _is_browser(scope):
             await self._actions(scope, receive, send)
         elif path.startswith("/namespace/"):
             await self._flows(scope, receive, send)
         elif path == "/":
-            await _plain(send, 302, b"", [(b"location", b"/console")])
+            await plain(send, 302, b"", headers=[(b"location", b"/console")])
         else:
             await self._console(scope, receive, send)
 
@@ -224,6 +259,7 @@ class Doors:
                 chores = (janitor, pulls, collect, retention, scrub)
                 self._chores = [asyncio.create_task(chore.run(self._hub)) for chore in chores]
                 self._chores.append(asyncio.create_task(self._hub.engine.run()))
+                self._chores.append(asyncio.create_task(self._gauges.run()))
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self._stop()
@@ -245,16 +281,13 @@ def _is_browser(scope: Scope) -> bool:
     return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
 
 
-async def _plain(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]] | None = None) -> None:
-    size = (b"content-length", str(len(body)).encode())
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [(b"content-type", b"text/plain"), size, *(headers or [])],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})
+async def _alive(scope: Scope, send: Send) -> None:
+    del scope
+    await plain(send, 200, b"ok\n")
+
+
+def _page(scope: Scope) -> int:
+    return _STATIC if scope["path"].startswith(PREFIX) else _PAGE
 
 
 def build_app(hub: Hub) -> Doors:
@@ -268,6 +301,13 @@ def build_app(hub: Hub) -> Doors:
     return doors
 
 
-def app_for(settings: Settings) -> Doors:
-    """An app that opens the hub itself when its process starts: for several workers."""
-    return Doors(lambda: open_hub(settings))
+def app_for(settings: Settings, tally: Tally) -> Doors:
+    """An app that opens the hub itself when its process starts: for several workers, which count together."""
+
+    async def opened() -> Hub:
+        hub = await open_hub(settings)
+        tally.join()
+        hub.tally = tally
+        return hub
+
+    return Doors(opened)

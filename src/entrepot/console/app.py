@@ -41,6 +41,7 @@ from entrepot.errors import HubError, Kind
 from entrepot.ops import visitors
 from entrepot.ops.context import Hub
 from entrepot.ops.origin import Origin
+from entrepot.watch.told import tell
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -80,7 +81,7 @@ class Console:
         except HubError as fault:
             answer = _refused(fault)
         except Exception:
-            number = str(uuid.uuid4())
+            number = scope["request_id"].decode("ascii")
             log.exception("page failed", path=visit.path[:200], request_id=number)
             answer = _refused(HubError(Kind.INTERNAL, f"report request {number} to the operator"))
         if isinstance(answer, Moved):
@@ -104,6 +105,7 @@ class Console:
         if request.method != "POST" and (lines := look_cookies(visit)):
             return Moved(visit.here(lang=None, theme=None), lines)
         await self._recognise(visit, request)
+        tell(request.scope, visit.visitor.who.email if visit.visitor else "", page=page.path)
         if visit.visitor is None and not page.is_open:
             return Moved(link("/console/login", next=visit.here()))
         if request.method != "POST":

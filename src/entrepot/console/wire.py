@@ -33,6 +33,7 @@ class Request:
     """An ASGI request."""
 
     def __init__(self, scope: dict[str, Any], receive: Receive) -> None:
+        self.scope = scope
         self.method: str = scope["method"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self._query: bytes = scope["query_string"]

@@ -76,6 +76,7 @@ class FlowEngine:
                 self._woken.clear()
                 try:
                     await self._step()
+                    self._hub.did("workflows")
                 except HubError as fault:  # a full disk or a busy database passes; the engine stays
                     log.warning("workflow step failed", reason=fault.message)
                 except Exception:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from entrepot import failpoint
+from entrepot import failpoint, tally
 from entrepot.errors import HubError
 from entrepot.ops import clocks, holders, trash
 from entrepot.ops.context import Hub
@@ -28,6 +28,11 @@ PERIOD = 60.0
 LOOKED_UP = 500
 """Keys that are looked for in one read: others wait for it."""
 log = structlog.get_logger("collect")
+_BYTES = tally.cell("entrepot_collected_bytes", "counter", "Bytes of collected blobs.")
+_COLLECTED = {
+    kind: tally.cell("entrepot_collected", "counter", "What was collected.", kind=kind.rstrip("s"))
+    for kind in ("manifests", "links", "blobs", "objects", "orphans")
+}
 
 
 @dataclass(slots=True)
@@ -181,6 +186,12 @@ async def preview(hub: Hub) -> Report:
     return report
 
 
+def _count(hub: Hub, report: Report) -> None:
+    hub.tally.add(_BYTES, report.blob_bytes)
+    for kind, place in _COLLECTED.items():
+        hub.tally.add(place, getattr(report, kind))
+
+
 async def run(hub: Hub) -> None:
     """Until cancelled: what is due, every minute, and one shard of the orphans each time."""
     shard = 0
@@ -192,10 +203,12 @@ async def run(hub: Hub) -> None:
                     more = await step(hub, report)
                     await sweep(hub, shard, report)
                     shard = (shard + 1) % hub.blobs.shards
+                    hub.did("collect")
         except HubError as fault:  # a full disk or a busy database passes; the collector stays
             log.warning("collection failed", reason=fault.message)
         except Exception:
             log.exception("collection failed; `entrepot fsck` may tell why")
+        _count(hub, report)
         if not report.is_empty:
             log.info(
                 "collected",

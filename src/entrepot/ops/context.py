@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from entrepot import tally
 from entrepot.config import Settings
 from entrepot.model.policy import Attached, Statement
 from entrepot.ops.vault import Vault
 from entrepot.store.blobs import BlobStore
 from entrepot.store.db import Database
+from entrepot.tally import Tally
 
 RIGHTS = ("pull", "push", "delete", "admin")
 """What a user may do inside its own account. None implies another; ``delete`` is its own right."""
@@ -61,6 +63,15 @@ class Who:
 NOBODY = Who()
 
 
+CHORES = {
+    name: tally.cell(
+        "entrepot_chore_last_success_timestamp_seconds", "newest", "When a chore last did its step.", chore=name
+    )
+    for name in ("janitor", "pulls", "collect", "retention", "scrub", "workflows")
+}
+"""What goes on beside the requests (wiring), and where the time of its last success is noted."""
+
+
 @dataclass(slots=True)
 class Hub:
     """The ports and settings that every verb works with. Clock and ids are fields, so tests set them."""
@@ -99,8 +110,14 @@ class Hub:
     """How much of its rate each key has used in this process (rates.take)."""
     failures: dict[str, Any] = field(default_factory=dict)
     """Failed logins at the console in this process, by name and by address (visitors)."""
+    tally: Tally = field(default_factory=Tally)
+    """What is counted for /metrics, together with the other processes of this server."""
     engine: Any = None
     """What runs the workflows (flows.Engine as ops sees it)."""
+
+    def did(self, chore: str) -> None:
+        """A chore has done its step, whether or not there was anything to do."""
+        self.tally.put(CHORES[chore], int(self.clock()))
 
 
 @dataclass(slots=True)

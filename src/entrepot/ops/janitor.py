@@ -113,6 +113,7 @@ async def run(hub: Hub) -> None:
             async with hub.db.alone("janitor") as is_mine:
                 if is_mine and await clocks.is_steady(hub):
                     dropped = max([await step(hub) for step in STEPS])
+                    hub.did("janitor")
         except HubError as fault:  # a full disk or a busy database passes; the janitor stays
             log.warning("janitor step failed", reason=fault.message)
         except Exception:

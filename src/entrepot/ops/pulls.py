@@ -70,6 +70,7 @@ async def run(hub: Hub) -> None:
         try:
             await asyncio.sleep(PERIOD)
             await flush(hub)
+            hub.did("pulls")
         except HubError as fault:
             log.warning("pulls not stored yet", reason=fault.message)
         except asyncio.CancelledError:

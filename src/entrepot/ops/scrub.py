@@ -99,6 +99,7 @@ async def run(hub: Hub) -> None:
             more = False
             try:
                 more = await step(hub, me)
+                hub.did("scrub")
             except HubError as fault:  # a busy database or a volume that is away passes; the scrub stays
                 log.warning("scrub step failed", reason=fault.message)
             except Exception:
