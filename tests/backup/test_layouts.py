@@ -361,9 +361,9 @@ def test_a_hostile_tar_writes_nothing_outside_and_is_bounded(hub: TestHub, tmp_p
         load(hub, "depot", path)
         assert holds(hub, "depot")["tags"] == [("app", "v1", entry["digest"])]
     assert not list(tmp_path.rglob("escaped"))
-    assert sorted(one.name for one in hub.settings.data_dir.iterdir() if not one.name.startswith("hub.")) == [
+    assert {one.name for one in hub.settings.data_dir.iterdir() if not one.name.startswith("hub.")} <= {
         "blobs", "uploads",
-    ]  # fmt: skip
+    }  # fmt: skip
 
 
 def test_tars_that_lie_are_refused(hub: TestHub, tmp_path: Path) -> None:

@@ -52,8 +52,9 @@ def test_clients_of_some_networks_read_from_the_bucket(opened: Any) -> None:
     assert fetched(url) == (200, CONTENT, "application/octet-stream")
     assert fetched(url, range="bytes=10-19")[:2] == (206, CONTENT[10:20])
     assert "X-Amz-Expires=30" in url
-    with pytest.raises(urllib.error.HTTPError):
-        fetched(url.replace("X-Amz-Expires=30", "X-Amz-Expires=31"))
+    if s3.session_server().kind != "moto":  # it takes any signature
+        with pytest.raises(urllib.error.HTTPError):
+            fetched(url.replace("X-Amz-Expires=30", "X-Amz-Expires=31"))
     head = hub.request("HEAD", place, login=hub.main)
     assert (head.status, head.headers["content-length"]) == (200, "300000")
     small = f"{PLACE}/{push_blob(hub, NAME, b'in a row', hub.main)}"

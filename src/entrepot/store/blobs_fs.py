@@ -18,7 +18,7 @@ from pathlib import Path
 from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
-from entrepot.model.digest import ALGORITHMS, Digest
+from entrepot.model.digest import Digest
 from entrepot.store.blobs import TOPS, Broken, Sending, Sink, Unreadable
 from entrepot.store.disk import disk_faults, old_names, own_upload, sync_folder, sync_upload
 
@@ -233,8 +233,8 @@ class FileBlobStore:
 
         A hub's own comes with its first blob, and where it is gone later, a volume is not mounted.
         """
-        for algorithm in ALGORITHMS:
-            (self._blobs / algorithm).mkdir(exist_ok=True)
+        for top in TOPS:
+            (self._blobs / top).mkdir(exist_ok=True)
 
     async def put(self, key: str, digest: Digest, body: AsyncIterator[bytes]) -> None:
         """Write beside, hash on the way, then as ``commit``."""
