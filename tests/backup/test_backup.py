@@ -387,9 +387,10 @@ def test_a_lost_hold_is_told(hub: TestHub, tmp_path: Path) -> None:
 
     async def then_collected(path: Path) -> None:
         await snapshot(path)
+        kept = await asyncio.to_thread(stored.objects, hub)
         for table in ("bucket_blob", "image_blob", "manifest_blob", "blob"):
             await hub.hub.db.write(lambda rows, table=table: rows.run(f"DELETE FROM {table}"))
-        for one in await asyncio.to_thread(stored.objects, hub):
+        for one in kept:
             await asyncio.to_thread(one.unlink)
 
     hub.hub.db.snapshot = then_collected  # type: ignore[method-assign]

@@ -67,7 +67,11 @@ class S3Objects:
             self._is_marked = True
 
     async def stored_size(self, key: str) -> int | None:
-        """Ask the server."""
+        """Ask the server. Whoever fills an empty place makes it one: nothing is lost there."""
+        await self._mark()
+        return await self._size(key)
+
+    async def _size(self, key: str) -> int | None:
         stored = await self._bucket.head(BLOBS + key)
         return None if stored is None else stored.size
 
@@ -153,6 +157,10 @@ class S3BlobStore(S3Objects):
         while len(self._etags) >= _KNOWN:
             self._etags.pop(next(iter(self._etags)))
         self._etags[upload] = (growing.held, growing.etags)
+
+    async def stored_size(self, key: str) -> int | None:
+        """Ask the server; a hub makes its place with its first blob."""
+        return await self._size(key)
 
     async def size(self, upload: str, held: str = "") -> int:
         """What the row says; whether it is there is found out where it is needed."""
