@@ -44,6 +44,37 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str,
         Meta(description="The key file, the same one on every node of a hub. Empty: hub.key in the data folder."),
     ] = ""
+    blobs_url: Annotated[
+        str,
+        Meta(
+            description="Where bytes are kept: empty for files in the data folder, s3://bucket/prefix for a bucket of "
+            "an S3 server, gs://bucket/prefix for one of Google Cloud Storage by its S3 interface (HMAC keys). The "
+            "package extra `s3` is needed. The credentials are those of the usual AWS chain: AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, a profile, or a role of the machine.",
+            pattern=r"^(|(s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]{1,62}(/[A-Za-z0-9._/-]*)?)$",
+        ),
+    ] = ""
+    s3_endpoint: Annotated[
+        str,
+        Meta(
+            description="The URL of the S3 server, for example https://s3.example.com:9000. Empty: Amazon's, or "
+            "Google's for gs://. Clients must reach it where `blobs_redirect_networks` sends them there.",
+            pattern=r"^(|https?://[^\s/]+/?)$",
+        ),
+    ] = ""
+    s3_region: Annotated[
+        str, Meta(description="The region of the bucket. Empty: as the AWS chain has it.", pattern="^[a-z0-9-]{0,40}$")
+    ] = ""
+    blobs_redirect_networks: Annotated[
+        str,
+        Meta(
+            description="Networks (CIDR, separated by spaces) whose clients read blobs from the bucket itself, by "
+            "addresses that are good for a short time; 0.0.0.0/0 ::/0 for all. To the others the hub streams them."
+        ),
+    ] = ""
+    blobs_redirect_seconds: Annotated[
+        int, Meta(ge=1, le=604_800, description="How long such an address is good for the start of a read.")
+    ] = 60
     host: Annotated[str, Meta(description="The address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="The port to listen on; 0 takes a free one.")] = 5000
     tls_cert: Annotated[
@@ -293,7 +324,13 @@ def load(config: str | None = None, environ: dict[str, str] | None = None, **giv
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as fault:
         raise HubError(Kind.CONFIG_INVALID, str(fault)) from fault
-    for name in ("trusted_proxies", "internal_networks", "outbound_networks", "metrics_networks"):
+    for name in (
+        "trusted_proxies",
+        "internal_networks",
+        "outbound_networks",
+        "metrics_networks",
+        "blobs_redirect_networks",
+    ):
         try:
             networks.parse(getattr(settings, name))
         except HubError as fault:

@@ -6,7 +6,8 @@ import os
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from entrepot.actions.door import ActionsDoor
 from entrepot.config import Settings
@@ -20,11 +21,12 @@ from entrepot.ops import collect, dispatch, janitor, pulls, restore, retention, 
 from entrepot.ops.context import Hub
 from entrepot.ops.vault import create_key_file, open_key_file
 from entrepot.registry.app import RegistryDoor
-from entrepot.store.blobs import Objects
+from entrepot.store.blobs import BlobStore, Objects
 from entrepot.store.blobs_fs import FileBlobStore
 from entrepot.store.db import Database
 from entrepot.store.db_sqlite import FILE, SqliteDatabase
 from entrepot.store.migrate import migrate_sqlite
+from entrepot.store.sql import collect as collect_sql
 from entrepot.tally import Tally, endpoint
 from entrepot.watch import traces
 from entrepot.watch.gauges import Gauges
@@ -34,11 +36,16 @@ from entrepot.watch.requests import Counted, RequestIds
 from entrepot.watch.scrape import Scrape
 from entrepot.watch.telling import Telling
 
+if TYPE_CHECKING:
+    from entrepot.store.s3_bucket import Bucket
+
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+NODE_FILE = "hub.node"
+GOOGLE = "https://storage.googleapis.com"
 API_PATHS = frozenset({"/", "/api", "/api/"})
 _CALL, _RUN = endpoint("actions", "call"), endpoint("flows", "run")
 _PAGE, _STATIC = endpoint("console", "page"), endpoint("console", "static")
@@ -98,10 +105,11 @@ async def open_hub(settings: Settings, *, create: bool = False, restoring: bool 
         vault = open_key_file(settings.key_path)
     except OSError as fault:
         raise HubError(Kind.UNAVAILABLE, f"{folder}: {fault.strerror}") from fault
+    db = open_database(settings)
     hub = Hub(
         settings=settings,
-        db=open_database(settings),
-        blobs=FileBlobStore(folder),
+        db=db,
+        blobs=blobs_of(settings, db),
         vault=vault,
         clock=time.time,
         new_id=_new_id,
@@ -111,11 +119,64 @@ async def open_hub(settings: Settings, *, create: bool = False, restoring: bool 
     return hub
 
 
+def blobs_of(settings: Settings, db: Database) -> BlobStore:
+    """Where the bytes of a hub with these rows are. Raises CONFIG_INVALID."""
+    if not settings.blobs_url:
+        return FileBlobStore(settings.data_dir)
+    bucket = _bucket(settings)
+    # Only what keeps bytes in a bucket loads what that needs.
+    from entrepot.store.blobs_s3 import S3BlobStore
+    from entrepot.store.leases import RowLeases
+
+    async def unknown(keys: list[str]) -> list[str]:
+        return await db.read(collect_sql.unknown_keys, keys)
+
+    leases = RowLeases(db, _node(settings.data_dir), time.time, time.monotonic)
+    return S3BlobStore(bucket, settings.data_dir, leases, unknown)
+
+
 def objects_of(settings: Settings) -> Objects:
     """Where a restore puts stored objects."""
+    if settings.blobs_url:
+        bucket = _bucket(settings)
+        from entrepot.store.blobs_s3 import S3Objects
+
+        return S3Objects(bucket, settings.data_dir)
     store = FileBlobStore(settings.data_dir)
     store.make_place()
     return store
+
+
+def _bucket(settings: Settings) -> "Bucket":
+    scheme, _, rest = settings.blobs_url.partition("://")
+    if scheme == "az":
+        raise HubError(
+            Kind.CONFIG_INVALID,
+            "blobs_url: Azure Blob Storage is not spoken; put an S3 gateway in front of it and write s3:// with"
+            " s3_endpoint",
+        )
+    try:
+        from entrepot.store.s3_bucket import Bucket
+    except ImportError as fault:
+        raise HubError(
+            Kind.CONFIG_INVALID, f"blobs_url: the package {fault.name} is missing; install entrepot[s3]"
+        ) from fault
+    name, _, prefix = rest.partition("/")
+    prefix = prefix.strip("/")
+    endpoint = settings.s3_endpoint or (GOOGLE if scheme == "gs" else "")
+    return Bucket(name, f"{prefix}/" if prefix else "", endpoint, settings.s3_region)
+
+
+def _node(folder: Path) -> str:
+    """The id of this data folder among several nodes of a hub; made with its first use."""
+    path = folder / NODE_FILE
+    if not path.exists():
+        draft = path.with_name(f"{NODE_FILE}.{os.getpid()}")
+        draft.write_text(_new_id())
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)
+        draft.unlink()
+    return path.read_text()
 
 
 def _new_id() -> str:
@@ -125,6 +186,7 @@ def _new_id() -> str:
 async def close_hub(hub: Hub) -> None:
     """Finish accepted writes and close the ports."""
     await hub.db.close()
+    await hub.blobs.close()
 
 
 class Doors:

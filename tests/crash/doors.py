@@ -18,6 +18,7 @@ from entrepot.client.actions import ActionsClient
 from entrepot.ops import collect, dispatch, exports, imports, janitor, people
 from entrepot.ops.context import Ctx
 from entrepot.store import layout_read, layout_write
+from tests import stored
 from tests.backup.kit import BackupFolder, Restored, back_up, bring_back, verified
 from tests.conftest import Reply, TestHub, free_port, serve
 
@@ -142,6 +143,7 @@ class Processes:
         self.keys = (hub.public_key, hub.private_key)
         self.headers = {"Authorization": "Basic " + base64.b64encode(":".join(hub.main).encode()).decode()}
         self.given = {name: str(value) for name, value in SETTINGS.items()}
+        self.given |= {name: getattr(hub.settings, name) for name in ("blobs_url", "s3_endpoint", "s3_region")}
         if path:
             self.given |= {"failpoint": path, "crash_test": "1"}
         self.server: subprocess.Popen[bytes] | None = None
@@ -183,7 +185,7 @@ class Processes:
 
     def expire(self) -> None:
         """A server drops idle uploads as soon as it is there. Raises ConnectionError when a failpoint kills it."""
-        self._serve_until(lambda: not list((self.data / "uploads").iterdir()))
+        self._serve_until(lambda: not stored.growing(self.hub))
 
     def tell(self) -> None:
         """A server tells who listens. Raises ConnectionError when a failpoint kills it."""

@@ -7,7 +7,7 @@ there stays there until its manifest comes.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -25,6 +25,8 @@ from entrepot.store.sql import manifests as manifests_sql
 
 BATCH = 100
 PERIOD = 60.0
+LOOKED_UP = 500
+"""Keys that are looked for in one read: others wait for it."""
 log = structlog.get_logger("collect")
 _BYTES = tally.cell("entrepot_collected_bytes", "counter", "Bytes of collected blobs.")
 _COLLECTED = {
@@ -143,11 +145,19 @@ async def step(hub: Hub, report: Report) -> bool:
 async def sweep(hub: Hub, shard: int, report: Report) -> None:
     """Remove stored objects of one shard that never got a row: left by a kill between the bytes and the row."""
     before = hub.clock() - max(hub.settings.upload_seconds, hub.settings.grace_seconds)
-    for key in await hub.db.read(sql.unknown_keys, await hub.blobs.old_objects(shard, before)):
+    async for key in orphans(hub, shard, before):
         failpoint.at("sweep.orphan-found")
         await hub.blobs.delete(key)
         failpoint.at("sweep.orphan-gone")
         report.orphans += 1
+
+
+async def orphans(hub: Hub, shard: int, before: float) -> AsyncIterator[str]:
+    """Keys of one shard that were stored before a time and that no row knows; rows are read a few at a time."""
+    keys = await hub.blobs.old_objects(shard, before)
+    for start in range(0, len(keys), LOOKED_UP):
+        for key in await hub.db.read(sql.unknown_keys, keys[start : start + LOOKED_UP]):
+            yield key
 
 
 async def collect(hub: Hub) -> Report:

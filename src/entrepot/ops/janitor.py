@@ -15,6 +15,7 @@ from entrepot.store.sql import audit as audit_sql
 from entrepot.store.sql import blobs as sql
 from entrepot.store.sql import events as events_sql
 from entrepot.store.sql import history as history_sql
+from entrepot.store.sql import leases as leases_sql
 from entrepot.store.sql import logins as logins_sql
 from entrepot.store.sql import policies as policies_sql
 from entrepot.store.sql import triggers as triggers_sql
@@ -34,10 +35,11 @@ async def drop_idle_uploads(hub: Hub) -> int:
     sessions = await hub.db.read(sql.idle_uploads, before, BATCH)
     for session in sessions:
         # Row first, bytes later: a crash between leaves an orphan file, never a session without bytes.
-        await hub.db.note(sql.end_upload, session, int(hub.clock()))
+        ended = await hub.db.note(sql.end_upload, session, int(hub.clock()))
         failpoint.at("expire.ended")
         hub.running.pop(session, None)
-        await hub.blobs.drop_upload(session)
+        if ended:
+            await hub.blobs.drop_upload(session)
         failpoint.at("expire.dropped")
     return len(sessions)
 
@@ -77,6 +79,11 @@ async def drop_quarantined(hub: Hub) -> int:
     return await hub.blobs.drop_quarantined(hub.clock() - hub.settings.quarantine_days * 86_400, BATCH)
 
 
+async def forget_leases(hub: Hub) -> int:
+    """Forget at most one batch of leases on uploads that nobody renewed; how many."""
+    return await hub.db.note(leases_sql.forget, int(hub.clock()) - NEW_SECONDS, BATCH)
+
+
 async def forget_logins(hub: Hub) -> int:
     """Delete at most one batch of sign-ins at the console that nobody uses any more; how many."""
     return await hub.db.note(logins_sql.forget, int(hub.clock()) - IDLE_SECONDS, BATCH)
@@ -102,6 +109,7 @@ STEPS = (
     forget_history,
     forget_sessions,
     drop_quarantined,
+    forget_leases,
     forget_logins,
     forget_activity,
     forget_events,
