@@ -1,6 +1,8 @@
 """init and serve."""
 
 import asyncio
+import contextlib
+import ctypes
 import json
 import socket
 from typing import Any
@@ -15,6 +17,7 @@ from entrepot.errors import HubError, Kind
 from entrepot.ops.people import Secrets
 
 EMAIL = "admin@entrepot.local"
+_M_ARENA_MAX = -8
 
 
 @click.command()
@@ -64,6 +67,7 @@ def serve(**given: Any) -> None:
     """Serve the hub until SIGTERM; running requests finish. Every setting is also ENTREPOT_<NAME>."""
     from entrepot.watch import log
 
+    _share_arenas()
     settings = config.load(given.pop("config_file"), **given)
     log.configure(settings.log_level, settings.log_format)
     settings = _with_port(settings)
@@ -76,6 +80,16 @@ def serve(**given: Any) -> None:
 
     run = one_process.serve if settings.workers == 1 else processes.serve
     run(settings, lines)
+
+
+def _share_arenas() -> None:
+    """Let all threads share two heaps; it must be said before the first thread begins.
+
+    glibc's habit is eight for each core, and what uploads leave free in one of them is of no use to the others: 100 MiB
+    of 300, with 32 uploads to a bucket at once.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # another C library: its own habits
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 def _with_port(settings: Settings) -> Settings:
