@@ -31,7 +31,7 @@ Body = AsyncIterator[bytes]
 _RUNNING = 1024
 """Most running hashes kept in one process."""
 _LOOKS, _LOOK_SECONDS = 100, 0.05
-"""How long a finish that finds no bytes waits for the row of another one that took them."""
+"""How long a finish that does not get the bytes waits for the row of another one that took them."""
 
 
 async def check_room(ctx: Ctx, bucket_id: int, size: int) -> None:
@@ -164,13 +164,17 @@ async def finish(ctx: Ctx, session: Session, digest: Digest) -> None:
     try:
         await _finish(ctx, session, digest)
     except HubError as fault:
-        if fault.kind is Kind.UPLOAD_UNKNOWN and not await _was_ended(ctx, session):
-            await cancel(ctx, session, session.received)  # where its bytes are gone it can never end well
+        if fault.kind not in {Kind.UPLOAD_UNKNOWN, Kind.RANGE_INVALID}:
+            raise
+        if await _was_ended(ctx, session):
+            raise gone(session.id) from fault
+        if fault.kind is Kind.UPLOAD_UNKNOWN:  # where its bytes are gone it can never end well
+            await cancel(ctx, session, session.received)
         raise
 
 
 async def _was_ended(ctx: Ctx, session: Session) -> bool:
-    """Whether a session whose bytes are gone ended, or does soon: another finish has them, and its row comes next."""
+    """Whether a session whose bytes are gone or held ends in a moment: another finish has them, its row comes next."""
     for _ in range(_LOOKS):
         row = await ctx.hub.db.read(sql.find_upload, session.id)
         if row is None or row.received == sessions.ENDED:
