@@ -8,6 +8,7 @@ import pytest
 
 from entrepot.api.declare import ACTIONS, Action, fields
 from entrepot.ops import dispatch, people
+from entrepot.store.db import Rows
 from tests.conftest import TestHub
 from tests.registry.kit import push_image
 
@@ -123,7 +124,12 @@ def dump(hub: TestHub) -> list[Any]:
               "bucket_grant", "account", "quota", "deletion", "deleted_manifest", "bucket_retention", "robot",
               "flow_namespace", "flow_global", "flow_credential", "workflow", "workflow_version",
               "workflow_instance", "webhook", "webhook_delivery", "flow_trigger", "event")  # fmt: skip
-    return [hub.run(hub.hub.db.read(lambda rows, table=table: rows.all(f"SELECT * FROM {table}"))) for table in tables]
+
+    def read(rows: Rows) -> list[Any]:
+        # Without an order PostgreSQL gives a row that was updated, even to the same values, in another place.
+        return [sorted(rows.all(f"SELECT * FROM {table}"), key=repr) for table in tables]
+
+    return hub.run(hub.hub.db.read(read))
 
 
 def attach(world: World, document: str, **where: str) -> None:

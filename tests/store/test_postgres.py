@@ -14,7 +14,7 @@ import pytest
 
 from entrepot import config, wiring
 from entrepot.errors import HubError, Kind
-from entrepot.store import migrate_postgres, postgres_copy, postgres_link, postgres_writer
+from entrepot.store import migrate_postgres, postgres_copy, postgres_link, postgres_reader, postgres_writer
 from entrepot.store.db_postgres import PostgresDatabase
 from entrepot.store.migrate import migrations, postgres_migrations
 from tests.conftest import Loop, TestHub
@@ -103,6 +103,32 @@ def test_a_connection_lost_before_commit_is_no_matter(loop: Loop, url: str, rela
         await db.close()
 
     loop.run(story())
+
+
+def test_a_read_of_several_statements_opens_no_second_reader(
+    loop: Loop, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    def connect(info: str) -> Any:
+        opened.append(info)
+        return postgres_link.connect(info)
+
+    def twice(rows: Any) -> list[str]:
+        return names(rows) + names(rows)
+
+    async def story() -> None:
+        db = PostgresDatabase(url)
+        while db._reader is None or not db._reader.is_up:
+            assert await db.read(names) == []
+        for _ in range(3):
+            assert await db.read(twice) == []
+        await db.close()  # waits for a connection that is still being made
+
+    monkeypatch.setattr(postgres_reader, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(postgres_reader, "connect", connect)
+    loop.run(story())
+    assert len(opened) == 1
 
 
 @pytest.mark.parametrize("state", ["40001", "40P01"])

@@ -1,7 +1,7 @@
 """From an HTTP request to the set of parameters that was signed. Values stay the text that was received."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -87,6 +87,8 @@ def _form(text: str) -> dict[str, Any]:
         pairs = parse_qsl(text.strip("\r\n"), keep_blank_values=True, errors="strict", max_num_fields=MOST)
     except ValueError as fault:
         raise HubError(Kind.BAD_REQUEST, f"a form holds at most {MOST} parameters, percent-encoded UTF-8") from fault
+    if not _is_text([text for pair in pairs for text in pair]):
+        raise _no_text()
     return _once(pairs)
 
 
@@ -100,16 +102,32 @@ def _json(text: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise HubError(Kind.BAD_REQUEST, "the body is no JSON object")
     if not _is_text(value):
-        raise HubError(Kind.BAD_REQUEST, "the body holds half a character (a lone surrogate)")
+        raise _no_text()
     return value
 
 
 def _is_text(value: Any) -> bool:
+    """Whether all names and values can be stored: whole characters, and no NUL, which PostgreSQL keeps in no text."""
     try:
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        return b"\0" not in "".join(_texts(value)).encode()
     except (UnicodeEncodeError, RecursionError):
         return False
-    return True
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from value
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def _no_text() -> HubError:
+    return HubError(Kind.BAD_REQUEST, "a parameter holds a NUL or half a character (a lone surrogate)")
 
 
 def _no_constant(text: str) -> None:

@@ -4,6 +4,7 @@ Most uploads end with the request after the one that began them. So a new sessio
 image, by whom, and since when. A row is made when bytes are acknowledged that another request may go on with.
 """
 
+import asyncio
 import hmac
 import re
 from typing import NamedTuple
@@ -20,6 +21,8 @@ ENDED = -1
 """``received`` of the row that a session leaves when it ends: its id alone would be good for another start."""
 NEW_SECONDS = 3600
 """How long a new id is good for its first bytes, and how long ended ones are therefore remembered."""
+_LOOKS, _LOOK_SECONDS = 100, 0.05
+"""How long a finish that does not get the bytes waits for the row of another one that took them."""
 _NEW = re.compile(r"[0-9a-f-]{36}\.(?P<algorithm>sha256|sha512)\.(?P<created>[0-9a-f]{1,12})\.(?P<mac>[0-9a-f]{32})")
 
 
@@ -126,6 +129,16 @@ def end(rows: Rows, ctx: Ctx, session: Session, at: int | None = None) -> bool:
             raise
         return False
     return True
+
+
+async def ends_soon(ctx: Ctx, session: Session) -> bool:
+    """Whether a session whose bytes are gone or held ends in a moment: another finish has them, its row comes next."""
+    for _ in range(_LOOKS):
+        row = await ctx.hub.db.read(sql.find_upload, session.id)
+        if row is None or row.received == ENDED:
+            return True
+        await asyncio.sleep(_LOOK_SECONDS)
+    return False
 
 
 def gone(session: str) -> HubError:

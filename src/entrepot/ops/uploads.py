@@ -7,7 +7,6 @@ worker, or this one after a restart, reads the bytes again once.
 Whoever appends owns the session until its row says what came: the next one starts from there, never from before.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -30,8 +29,6 @@ from entrepot.store.sql.damage import Object
 Body = AsyncIterator[bytes]
 _RUNNING = 1024
 """Most running hashes kept in one process."""
-_LOOKS, _LOOK_SECONDS = 100, 0.05
-"""How long a finish that does not get the bytes waits for the row of another one that took them."""
 
 
 async def check_room(ctx: Ctx, bucket_id: int, size: int) -> None:
@@ -166,21 +163,11 @@ async def finish(ctx: Ctx, session: Session, digest: Digest) -> None:
     except HubError as fault:
         if fault.kind not in {Kind.UPLOAD_UNKNOWN, Kind.RANGE_INVALID}:
             raise
-        if await _was_ended(ctx, session):
+        if await sessions.ends_soon(ctx, session):
             raise gone(session.id) from fault
         if fault.kind is Kind.UPLOAD_UNKNOWN:  # where its bytes are gone it can never end well
             await cancel(ctx, session, session.received)
         raise
-
-
-async def _was_ended(ctx: Ctx, session: Session) -> bool:
-    """Whether a session whose bytes are gone or held ends in a moment: another finish has them, its row comes next."""
-    for _ in range(_LOOKS):
-        row = await ctx.hub.db.read(sql.find_upload, session.id)
-        if row is None or row.received == sessions.ENDED:
-            return True
-        await asyncio.sleep(_LOOK_SECONDS)
-    return False
 
 
 async def _finish(ctx: Ctx, session: Session, digest: Digest) -> None:
