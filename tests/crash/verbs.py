@@ -200,8 +200,8 @@ VERBS = (
     ),
     Verb(
         "restore",
-        f"restore.folder-made {FILE} {COPY} restore.rows-cleared:4 restore.clear-synced restore.rows-copied"
-        " restore.rows-trimmed restore.ids-skipped restore.rows-named restore.rows-durable restore.key-cleared"
+        f"restore.folder-made {FILE} {COPY} restore.rows-copied restore.rows-trimmed"
+        " restore.ids-skipped restore.rows-cleared:3 restore.clear-synced restore.rows-named restore.rows-durable"
         " key.synced key.named key.draft-gone key.durable restore.opened restore.durable",
         lambda client: client.door.bring_back(),
         scenes.backed_up,
