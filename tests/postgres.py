@@ -33,9 +33,9 @@ def programs() -> Path:
 
 
 class Server:
-    """A server in a new folder; ``durable``: it syncs what it commits."""
+    """A server in a new folder; ``durable``: it syncs what it commits; ``network``: that is let in over TCP, too."""
 
-    def __init__(self, *, durable: bool = False, **settings: Any) -> None:
+    def __init__(self, *, durable: bool = False, network: str = "", **settings: Any) -> None:
         self.bin = programs()
         # Below /tmp itself: a socket's path is short, and the server's own user must get there.
         self.folder = Path(tempfile.mkdtemp(prefix="entrepot-pg-"))
@@ -45,7 +45,7 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
         self._run("initdb", "-D", str(self.data), "-U", "hub", "-A", "trust", "-E", "UTF8", "--no-sync", "--no-locale")
         given = {
-            "listen_addresses": "''",
+            "listen_addresses": "'*'" if network else "''",
             "unix_socket_directories": f"'{self.folder}'",
             "max_connections": 300,
             "shared_buffers": "'64MB'",
@@ -54,6 +54,9 @@ class Server:
         }
         with (self.data / "postgresql.conf").open("a") as conf:
             conf.writelines(f"{name} = {value}\n" for name, value in given.items())
+        if network:
+            with (self.data / "pg_hba.conf").open("a") as rules:
+                rules.write(f"host all all {network} trust\n")
         self.start()
 
     @property

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
@@ -22,8 +23,8 @@ class Got:
 class Pusher:
     """One keep-alive connection with Basic credentials."""
 
-    def __init__(self, port: int, login: tuple[str, str]) -> None:
-        self.client = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    def __init__(self, port: int, login: tuple[str, str], *, host: str = "127.0.0.1") -> None:
+        self.client = http.client.HTTPConnection(host, port, timeout=120)
         self.headers = {"Authorization": "Basic " + base64.b64encode(":".join(login).encode()).decode()}
 
     def __enter__(self) -> Self:
@@ -51,7 +52,7 @@ class Pusher:
     def start(self, name: str) -> str:
         got = self.ask("POST", f"/v2/{name}/blobs/uploads/", headers={"Content-Length": "0"})
         assert got.status == 202, got.body
-        return got.headers["location"].removeprefix(f"http://127.0.0.1:{self.client.port}")
+        return urlsplit(got.headers["location"])._replace(scheme="", netloc="").geturl()
 
     def blob(self, name: str, content: bytes) -> str:
         digest = "sha256:" + hashlib.sha256(content).hexdigest()

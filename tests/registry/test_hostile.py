@@ -41,9 +41,11 @@ from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
+from entrepot import wiring
 from entrepot.ops import access, guesses, people
 from tests import stored
 from tests.conftest import Loop, Reply, TestHub
+from tests.console.kit import Surfer
 from tests.registry.kit import (
     OCI_INDEX,
     OCI_MANIFEST,
@@ -295,9 +297,42 @@ def test_class_12_nobody_guesses(world: TestHub) -> None:
     assert hub.request("GET", "/token", login=("nobody@example.com", "guess")).status == 401
     now[0] += guesses.SECONDS
     assert [hub.request("GET", "/token", login=(hub.email, f"g{place}")).status for place in range(2)] == [401, 429]
-    for place in range(guesses.NAMES + 50):
-        guesses.wrong(hub.hub, f"{place}@example.com", "192.0.2.1")
-    assert len(hub.hub.guesses) == guesses.NAMES
+
+
+def test_class_12_all_processes_share_the_tries(world: TestHub) -> None:
+    """Of the registry and of the console; what a flood of names leaves behind goes when more come."""
+    hub = world
+    now = hub.hub.clock()
+    hub.hub.clock = lambda: now
+    other = hub.run(wiring.open_hub(hub.settings))
+    other.clock = lambda: now
+    doors = [hub.app, wiring.build_app(other)]
+
+    def guess(place: int) -> int:
+        hub.app = doors[place % 2]
+        return hub.request("GET", "/token", login=(hub.email, f"guess {place}")).status
+
+    assert [guess(place) for place in range(guesses.AT_ONCE + 2)] == [401] * guesses.AT_ONCE + [429] * 2
+    surfer = Surfer(hub)
+
+    def sign_in(place: int) -> int:
+        hub.app = doors[place % 2]
+        return surfer.sign_in((hub.email, f"guess {place}")).status
+
+    assert [sign_in(place) for place in range(12)] == [401] * 10 + [429] * 2
+
+    def kept() -> int:
+        return int(hub.run(hub.hub.db.read(lambda rows: rows.all("SELECT COUNT(*) FROM login_try")))[0][0])
+
+    for place in range(30):
+        hub.run(guesses.wrong(hub.hub, f"{place}@example.com", "192.0.2.1"))
+    flooded = kept()
+    assert flooded > 30
+    now += 3600
+    for place in range(flooded):
+        hub.run(guesses.wrong(hub.hub, f"{place}@example.org", "192.0.2.1"))
+    assert kept() == flooded, "none of the flood is left"
+    hub.run(wiring.close_hub(other))
 
 
 def test_class_12_an_unknown_name_costs_what_a_known_one_does(world: TestHub) -> None:

@@ -104,12 +104,8 @@ class Hub:
     """Password checks that run or wait."""
     verified: dict[bytes, None] = field(default_factory=dict)
     """Keyed hashes of (password hash, password) pairs that were found right; the row's hash is part of the key."""
-    guesses: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
-    """(login name, address) -> how many wrong secrets may still come, and when that was (guesses.wrong)."""
     meters: dict[str, Any] = field(default_factory=dict)
     """How much of its rate each key has used in this process (rates.take)."""
-    failures: dict[str, Any] = field(default_factory=dict)
-    """Failed logins at the console in this process, by name and by address (visitors)."""
     tally: Tally = field(default_factory=Tally)
     """What is counted for /metrics, together with the other processes of this server."""
     engine: Any = None

@@ -20,7 +20,7 @@ async def login(hub: Hub, name: str, secret: str, address: str) -> Who:
         return await people.login(hub, name, secret, address, hint=_QUOTE if name.startswith("robot+") else "")
     who = await robots.login(hub, robot, secret, address)
     if who is None:
-        raise guesses.wrong(hub, str(robot), address)
+        raise await guesses.wrong(hub, str(robot), address)
     return who
 
 

@@ -219,7 +219,7 @@ async def login(hub: Hub, name: str, secret: str, address: str, hint: str = "") 
     else:
         person = await _by_key(hub, name, secret)
     if person is None or not person.is_active:
-        raise guesses.wrong(hub, name, address, hint)
+        raise await guesses.wrong(hub, name, address, hint)
     check_login_network(person, name, address)
     return await hub.db.read(who, person)
 
@@ -239,7 +239,7 @@ async def by_password(
     if any(hashed and _pair(hub, hashed, password) in hub.verified for hashed in hashes):
         return person
     if address is not None:
-        guesses.check(hub, email, address)
+        await guesses.check(hub, email, address)
     if hub.checking >= WAITING:
         raise HubError(Kind.THROTTLED, "many are logging in")
     hub.checking += 1

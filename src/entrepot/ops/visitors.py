@@ -9,13 +9,13 @@ import contextlib
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from entrepot.errors import HubError, Kind
 from entrepot.model import networks
-from entrepot.ops import audit, people
+from entrepot.ops import audit, guesses, people
 from entrepot.ops.context import Ctx, Hub, Who
+from entrepot.ops.guesses import Tries
 from entrepot.store.db import Rows
 from entrepot.store.sql import logins as sql
 from entrepot.store.sql import people as people_sql
@@ -27,18 +27,6 @@ SEEN_EVERY = 300
 """A session notes that it is used at most this often."""
 SESSIONS = 20
 """Most sessions of one person; the oldest one ends."""
-TRACKED = 20_000
-"""Most names and addresses whose failures are remembered; the oldest is forgotten."""
-_TRIES = {"both": (10, 30.0), "address": (50, 5.0), "name": (200, 10.0)}
-"""Failures at once, and seconds until one more is free: of a name from an address, of an address, of a name."""
-
-
-@dataclass(slots=True)
-class Failures:
-    """Tries that are left, and when that was."""
-
-    left: float
-    at: float
 
 
 class Visitor(NamedTuple):
@@ -150,33 +138,20 @@ async def _checked(ctx: Ctx, email: str, password: str) -> Person | None:
 
     The try is taken before the check and given back after a right one: a thousand tries at once are a thousand tries.
     """
-    taken = _take(ctx, email)
+    taken = _tries(ctx, email)
+    if not await guesses.take(ctx.hub, taken):
+        raise HubError(Kind.THROTTLED, "many logins failed; wait a minute")
     person = await people.by_password(ctx.hub, email, password, registry=False)
     if person is not None:
-        for one in taken:
-            one.left += 1
+        await guesses.give_back(ctx.hub, taken)
     return person
 
 
-def _take(ctx: Ctx, email: str) -> list[Failures]:
-    hub, now = ctx.hub, ctx.hub.clock()
-    address = networks.neighbourhood(ctx.address)
-    found: list[Failures] = []
-    for kind, key in (
-        ("both", f"both {address} {email.lower()}"),
-        ("address", f"address {address}"),
-        ("name", f"name {email.lower()}"),
-    ):
-        most, seconds = _TRIES[kind]
-        known: Failures = hub.failures.pop(key, None) or Failures(float(most), now)
-        while len(hub.failures) >= TRACKED:
-            hub.failures.pop(next(iter(hub.failures)))
-        hub.failures[key] = known
-        known.left = min(float(most), known.left + max(0.0, now - known.at) / seconds)
-        known.at = now
-        found.append(known)
-    if any(one.left < 1 for one in found):
-        raise HubError(Kind.THROTTLED, "many logins failed; wait a minute")
-    for one in found:
-        one.left -= 1
-    return found
+def _tries(ctx: Ctx, email: str) -> list[Tries]:
+    """Of a name from an address, of an address, of a name."""
+    name, address = email.lower(), networks.neighbourhood(ctx.address)
+    return [
+        guesses.tries(ctx.hub, "console", name, address, most=10, seconds=30),
+        guesses.tries(ctx.hub, "console address", address, most=50, seconds=5),
+        guesses.tries(ctx.hub, "console name", name, most=200, seconds=10),
+    ]

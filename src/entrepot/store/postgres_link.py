@@ -26,12 +26,16 @@ _DEFAULTS: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-# A node that froze inside a transaction loses it, and with it the lock that all others wait for. A server whose default
-# would answer a write before it is on disk is told otherwise.
+# The server, too, must find out within seconds that a node is gone without a word, as by a cut cable or a lost machine:
+# its session holds locks that other nodes wait for (its own default is two hours). A node that froze inside a
+# transaction loses it before those give up. A server whose default would answer a write before it is on disk is told
+# otherwise.
 _SESSION = f"""
 SET client_encoding = 'UTF8'; SET jit = off; SET TIME ZONE 'UTC';
 SET lock_timeout = '{BUSY_SECONDS}s';
-SET idle_in_transaction_session_timeout = '{2 * BUSY_SECONDS}s';
+SET idle_in_transaction_session_timeout = '{BUSY_SECONDS // 2}s';
+SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3;
+SET tcp_user_timeout = '15s';
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
 

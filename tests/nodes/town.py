@@ -1,0 +1,143 @@
+"""A hub of three nodes: PostgreSQL, a place for bytes, nginx with the recommended file, each a machine of its own."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients.load import BUCKET, SETTINGS, Ledger
+from tests.clients.pushing import Pusher
+from tests.conftest import Live, Loop, TestHub, serve
+from tests.nodes.street import Place, Street, street
+from tests.postgres import Server
+
+NODES = ("node1", "node2", "node3")
+NGINX = Path("/usr/sbin/nginx")
+PROVEN = Path(__file__).parent / "hub.conf"
+FRONT = "10.213.0.10"
+ROWS = 20
+READ_SECONDS = 45
+"""How long nginx waits for a node that is gone without a word: longer than a node waits for the database (LATE)."""
+LEFT_OUT = 2
+"""How long nginx leaves out a node that did not answer (fail_timeout)."""
+AROUND = """
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log info;
+events {{}}
+http {{
+    access_log {folder}/access.log;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    include {proven};
+}}
+"""
+
+
+class Town:
+    """Machines by name: clients, balancer, node1 to node3, rows."""
+
+    def __init__(self, net: Street, loop: Loop, folder: Path) -> None:
+        self.net, self.folder = net, folder
+        self.ledger = Ledger()
+        self.clients = net.add("clients", 2, "front")
+        self.balancer = net.add("balancer", 10, "front")
+        self._places: dict[str, Place] = {
+            name: net.add(name, 11 + number, "front", "back") for number, name in enumerate(NODES)
+        }
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        with net.add("rows", ROWS, "back"):
+            self.rows = Server(network="10.213.1.0/24")
+        url = self.rows.hub_database()
+        self.inside = TestHub(loop, folder / "data", database_url=url, **SETTINGS)
+        self.inside.bucket(BUCKET)
+        name = url.partition("@/")[2].partition("?")[0]
+        self.settings: dict[str, str] = {
+            **SETTINGS,
+            "database_url": f"postgresql://hub@10.213.1.{ROWS}/{name}",
+            "host": "0.0.0.0",
+            "trusted_proxies": FRONT,
+            "log_level": "debug",
+        }
+
+    @property
+    def live(self) -> Live:
+        """The hub as clients see it."""
+        known = self.inside
+        keys = (known.public_key, known.private_key, known.project_id)
+        return Live(f"http://{FRONT}", 80, self.folder, *known.main, *keys, self.processes[NODES[0]])
+
+    def start(self, name: str, *words: str) -> None:
+        # The log is named by port: each node has its own, and the same one inside its network.
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        (folder / "data").exists() or (folder / "data").symlink_to(self.folder / "data")
+        with self._places[name]:
+            self.processes[name] = serve(folder / "data", 5000, *words, **self.settings)
+
+    def stop(self, name: str) -> None:
+        """SIGTERM, and its end."""
+        self.processes[name].terminate()
+        assert self.processes[name].wait(60) == 0, self.log(name)
+
+    def kill(self, name: str) -> None:
+        os.killpg(self.processes[name].pid, signal.SIGKILL)
+        self.processes[name].wait()
+
+    def log(self, name: str) -> str:
+        return (self.folder / name / "serve-5000.log").read_text()
+
+    def balance(self) -> None:
+        conf, proven = self.folder / "nginx.conf", self.folder / "hub.conf"
+        conf.write_text(AROUND.format(folder=self.folder, proven=proven))
+        proven.write_text(PROVEN.read_text().replace("proxy_read_timeout 120s", f"proxy_read_timeout {READ_SECONDS}s"))
+        with self.balancer, (self.folder / "nginx.log").open("wb") as log:
+            self.processes["balancer"] = subprocess.Popen(
+                [NGINX, "-c", str(conf), "-e", str(self.folder / "error.log")],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.wait_for(FRONT, 80)
+
+    def wait_for(self, host: str, port: int) -> None:
+        """Until a machine of the street answers as a hub."""
+        with self.clients:
+            for _ in range(200):
+                with contextlib.suppress(OSError), Pusher(port, self.inside.main, host=host) as asking:
+                    if asking.ask("GET", "/v2/").status == 200:
+                        return
+                time.sleep(0.05)
+        raise AssertionError((self.folder / "error.log").read_text())
+
+    def close(self) -> None:
+        self.inside.close()
+        for process in self.processes.values():
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self.rows.stop()
+
+
+@contextlib.contextmanager
+def town(loop: Loop, folder: Path, *words: str, **settings: Any) -> Iterator[Town]:
+    """Everything up and balanced; ``words`` and ``settings`` are for each node."""
+    if not NGINX.exists():
+        pytest.skip("no nginx here (apt-get install nginx-light)")
+    with street() as net, contextlib.ExitStack() as stack:
+        made = Town(net, loop, folder)
+        stack.callback(made.close)
+        made.settings |= settings
+        for name in NODES:
+            made.start(name, *words)
+        made.balance()
+        yield made
