@@ -21,9 +21,10 @@ from entrepot.ops import collect, dispatch, janitor, pulls, restore, retention, 
 from entrepot.ops.context import Hub
 from entrepot.ops.vault import create_key_file, open_key_file
 from entrepot.registry.app import RegistryDoor
+from entrepot.store import rows_file
 from entrepot.store.blobs import BlobStore, Objects
 from entrepot.store.blobs_fs import FileBlobStore
-from entrepot.store.db import Database
+from entrepot.store.db import Database, RowsPlace
 from entrepot.store.db_sqlite import FILE, SqliteDatabase
 from entrepot.store.migrate import migrate_sqlite
 from entrepot.store.sql import collect as collect_sql
@@ -135,8 +136,17 @@ def blobs_of(settings: Settings, db: Database) -> BlobStore:
     return S3BlobStore(bucket, settings.data_dir, leases, unknown)
 
 
+def rows_place(settings: Settings) -> RowsPlace:
+    """Where the rows of a hub go that comes from elsewhere."""
+    if not settings.database_url:
+        return rows_file.FilePlace(settings.data_dir)
+    from entrepot.store.postgres_fill import PostgresPlace
+
+    return PostgresPlace(settings.database_url)
+
+
 def objects_of(settings: Settings) -> Objects:
-    """Where a restore puts stored objects."""
+    """Where its stored objects go; made in the data folder, if there."""
     if settings.blobs_url:
         bucket = _bucket(settings)
         from entrepot.store.blobs_s3 import S3Objects

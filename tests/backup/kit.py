@@ -20,15 +20,16 @@ def back_up(hub: Hub, target: Path, **given: Any) -> Any:
 
 
 async def bring_back(target: Path, data: Path, *, name: str | None = None, key: bytes | None = None,
-                     accept: bool = False) -> restore.Report:  # fmt: skip
-    """As the command does it."""
-    settings, folder = config.load(environ={}, data=str(data), **blobs_place(data)), BackupFolder(target)
-    with restore.into(data, folder, name) as generation:
-        objects = wiring.objects_of(settings)
+                     accept: bool = False, **given: str) -> restore.Report:  # fmt: skip
+    """As the command does it; ``given``: settings."""
+    settings, folder = config.load(environ={}, data=str(data), **{**blobs_place(data), **given}), BackupFolder(target)
+    rows = wiring.rows_place(settings)
+    with restore.into(data, rows, folder, name) as generation:
+        to = restore.Places(rows, wiring.objects_of(settings), settings.key_path)
         try:
-            report = await restore.restore(folder, generation, data, objects, key=key, progress=lambda *_: None)
+            report = await restore.restore(folder, generation, data, to, key=key, progress=lambda *_: None)
         finally:
-            await objects.close()
+            await to.blobs.close()
         if not report.lost or accept:
             restore.finish(data)
         return report
@@ -37,9 +38,10 @@ async def bring_back(target: Path, data: Path, *, name: str | None = None, key: 
 class Restored(TestHub):
     """A hub over a restored folder."""
 
-    def __init__(self, loop: Loop, data: Path, like: TestHub) -> None:
+    def __init__(self, loop: Loop, data: Path, like: TestHub, **given: str) -> None:
         self.loop = loop
-        self.settings = config.load(environ={}, data=str(data), project_buckets=0, **blobs_place(data))
+        own = {**blobs_place(data), **given}
+        self.settings = config.load(environ={}, data=str(data), project_buckets=0, **own)
         self.open()
         self.email, self.password = like.email, like.password
         self.public_key, self.private_key = like.public_key, like.private_key
@@ -49,11 +51,21 @@ async def findings(hub: Hub) -> list[Any]:
     return await check.check(hub, deep=True, repair=False, progress=lambda *_: None)
 
 
+def tables_of(hub: Hub) -> str:
+    """The statement that names a hub's tables; not those of the engine alone."""
+    if hub.settings.database_url:
+        return (
+            "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+            " AND tablename NOT IN ('schema_migration', 'commit_mark') ORDER BY 1"
+        )
+    return "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+
+
 async def everything(hub: Hub) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table, and the bytes of every stored object."""
 
     def read(rows: Any) -> dict[str, list[tuple[Any, ...]]]:
-        tables = [row[0] for row in rows.all("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+        tables = [row[0] for row in rows.all(tables_of(hub))]
         return {one: sorted(rows.all(f"SELECT * FROM {one}"), key=repr) for one in tables if one not in LEFT_OUT}
 
     found = await hub.db.read(read)

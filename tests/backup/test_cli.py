@@ -8,6 +8,7 @@ from pathlib import Path
 from tests import stored
 from tests.backup.test_backup import flip, image
 from tests.conftest import TestHub, entrepot
+from tests.postgres import shared
 
 
 def test_a_hub_goes_into_a_folder_and_comes_back_by_command(hub: TestHub, tmp_path: Path) -> None:
@@ -40,13 +41,21 @@ def test_a_hub_goes_into_a_folder_and_comes_back_by_command(hub: TestHub, tmp_pa
     assert "not empty" in done.stderr
 
 
-def test_a_restore_fills_a_data_folder_and_says_so_where_rows_or_key_are_elsewhere(tmp_path: Path) -> None:
-    for name, value in (("DATABASE_URL", "postgresql://hub@db/hub"), ("KEY_FILE", str(tmp_path / "hub.key"))):
-        environ = {**os.environ, f"ENTREPOT_{name}": value}
-        done = entrepot("restore", str(tmp_path / "target"), str(tmp_path / "back"), env=environ)
-        assert done.returncode == 2, done.stderr
-        assert "unset database_url and key_file" in done.stderr
-    assert list(tmp_path.iterdir()) == []
+def test_a_restore_into_a_database_and_an_own_key_file_by_command(hub: TestHub, tmp_path: Path) -> None:
+    hub.bucket("depot")
+    image(hub, "depot/app", "v1")
+    target, back = str(tmp_path / "target"), str(tmp_path / "back")
+    assert entrepot("backup", str(hub.settings.data_dir), target).returncode == 0
+    url = shared().database()
+    environ = {**os.environ, "ENTREPOT_DATABASE_URL": url, "ENTREPOT_KEY_FILE": str(tmp_path / "own.key")}
+    done = entrepot("restore", target, back, env=environ)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "own.key").stat().st_mode & 0o777 == 0o600
+    assert entrepot("fsck", "--deep", "--data", back, env=environ).stdout == "Clean.\n"
+    done = entrepot("restore", target, str(tmp_path / "again"), env=environ)
+    assert done.returncode == 1
+    assert "the database holds a hub" in done.stderr
+    shared().drop(url)
 
 
 def test_damage_is_named_and_told_by_the_exit_code(hub: TestHub, tmp_path: Path) -> None:

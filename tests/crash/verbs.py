@@ -200,9 +200,9 @@ VERBS = (
     ),
     Verb(
         "restore",
-        f"restore.folder-made {FILE} {COPY} restore.rows-cleared:4 restore.clear-synced restore.rows-copied"
-        " restore.rows-trimmed restore.ids-skipped restore.rows-named restore.rows-durable restore.key-cleared"
-        " key.synced key.named key.draft-gone key.durable restore.opened restore.durable",
+        f"restore.folder-made {FILE} {COPY} restore.draft-cleared restore.rows-copied restore.rows-trimmed"
+        " restore.ids-skipped restore.rows-cleared:3 restore.clear-synced restore.rows-named restore.rows-durable"
+        " restore.key-cleared key.synced key.named key.draft-gone key.durable restore.opened restore.durable",
         lambda client: client.door.bring_back(),
         scenes.backed_up,
         is_chore=True,

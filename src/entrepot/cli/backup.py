@@ -141,8 +141,10 @@ def _list(folder: "BackupFolder", *, as_json: bool) -> None:
 def restore(target: str, data: str, name: str | None, key_file: str | None, accept_losses: bool, as_json: bool) -> None:
     """Bring a hub back from the backups in TARGET into the empty folder DATA.
 
-    Every byte is compared with its digest, and the hub is checked, before it can be served. A run that was stopped is
-    run again and goes on. Exit code 0: the hub is as it was, 1: something is damaged and was named.
+    Rows go into an empty database where database_url is set, bytes into the bucket of blobs_url, the key where key_file
+    says; the hub that was backed up may have had them elsewhere. Every byte is compared with its digest, and the hub is
+    checked, before it can be served. A run that was stopped is run again and goes on.
+    Exit code 0: the hub is as it was, 1: something is damaged and was named.
     """
     from entrepot import config, wiring
     from entrepot.ops import check
@@ -151,19 +153,15 @@ def restore(target: str, data: str, name: str | None, key_file: str | None, acce
     _check_apart(target, data)
     key = _read_key(key_file)
     settings, folder = config.load(data=data), _folder(target)
-    if settings.database_url or settings.key_file:
-        raise HubError(
-            Kind.CONFIG_INVALID,
-            "a restore fills one data folder, rows in hub.db and the key in hub.key: unset database_url and key_file",
-        )
 
     async def work() -> "tuple[Restored, list[str]]":
-        with shown(quiet=as_json) as progress, ops.into(settings.data_dir, folder, name) as generation:
-            blobs = wiring.objects_of(settings)
+        rows = wiring.rows_place(settings)
+        with shown(quiet=as_json) as progress, ops.into(settings.data_dir, rows, folder, name) as generation:
+            to = ops.Places(rows, wiring.objects_of(settings), settings.key_path)
             try:
-                report = await ops.restore(folder, generation, settings.data_dir, blobs, key=key, progress=progress)
+                report = await ops.restore(folder, generation, settings.data_dir, to, key=key, progress=progress)
             finally:
-                await blobs.close()
+                await to.blobs.close()
             if report.lost and not accept_losses:
                 return report, []
             hub = await wiring.open_hub(settings, restoring=True)

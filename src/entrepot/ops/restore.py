@@ -4,12 +4,14 @@ The folder holds a marker from the first byte to the last, and no hub opens ther
 is run again and goes on; what it finds is read again before it counts.
 """
 
+import asyncio
 import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,17 +23,27 @@ from entrepot.ops.vault import Vault
 from entrepot.store import backup_folder, rows_file
 from entrepot.store.backup_folder import ROWS, About, BackupFolder
 from entrepot.store.blobs import Objects, check_key
-from entrepot.store.db import Rows
+from entrepot.store.db import Rows, RowsPlace
 from entrepot.store.disk import sync_folder
 from entrepot.store.sql import backup as sql
 from entrepot.store.sql.backup import Object
 
 MARKER = "restoring.json"
+DRAFT = ".hub.db"
+"""Rows on their way."""
 
 
 class _Marker(msgspec.Struct):
     hub: str
     generation: str
+
+
+class Places(NamedTuple):
+    """Where a hub gets what it consists of."""
+
+    rows: RowsPlace
+    blobs: Objects
+    key: Path
 
 
 @dataclass(slots=True)
@@ -50,19 +62,20 @@ def is_unfinished(data: Path) -> bool:
 
 
 @contextlib.contextmanager
-def into(data: Path, folder: BackupFolder, generation: str | None) -> Iterator[str]:
+def into(data: Path, rows: RowsPlace, folder: BackupFolder, generation: str | None) -> Iterator[str]:
     """Own an empty folder, or one with a restore that was killed; the name of the generation it is for.
 
-    Raises EXISTS for a folder that holds anything else, UNAVAILABLE while another restore works on it.
+    Raises EXISTS for a folder that holds anything else, or where ``rows`` has a hub, UNAVAILABLE while another restore
+    works on it.
     """
     with folder.reading(), _faults(data):
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         failpoint.at("restore.folder-made")
         with _alone(data):
-            yield _begin(data, folder, generation)
+            yield _begin(data, rows, folder, generation)
 
 
-def _begin(data: Path, folder: BackupFolder, generation: str | None) -> str:
+def _begin(data: Path, rows: RowsPlace, folder: BackupFolder, generation: str | None) -> str:
     marker = data / MARKER
     if not marker.exists():
         others = sorted(one.name for one in data.iterdir() if one.name not in {"lost+found", f".{MARKER}"})
@@ -72,6 +85,7 @@ def _begin(data: Path, folder: BackupFolder, generation: str | None) -> str:
                 f"{data} is not empty; restore into a new folder, or move this one away first: mv {data} {data}.old",
             )
         wanted = folder.find(generation)
+        rows.check_empty()
         backup_folder.replace(marker, msgspec.json.encode(_Marker(folder.about(wanted).hub, wanted)))
     begun = msgspec.json.decode(marker.read_bytes(), type=_Marker)
     if begun.generation not in folder.generations():
@@ -101,11 +115,17 @@ def _alone(data: Path) -> Iterator[None]:
 
 
 async def restore(
-    folder: BackupFolder, name: str, data: Path, blobs: Objects, *, key: bytes | None, progress: Progress
+    folder: BackupFolder,
+    name: str,
+    data: Path,
+    to: Places,
+    *,
+    key: bytes | None,
+    progress: Progress,
 ) -> Report:
-    """Bring everything into a folder that is owned (``into``): objects, rows, then the key file.
+    """Bring everything where it belongs, for a folder that is owned (``into``): objects, rows, then the key file.
 
-    Each byte is compared with its digest. ``blobs``: where objects go; ``key``: the key file, for a backup without it.
+    Each byte is compared with its digest. ``key``: the key file, for a backup without it.
     Raises BACKUP_DAMAGED when the rows or the key file are not as they were written, CONFIG_INVALID for a key file that
     is missing or another hub's, UNSUPPORTED for rows of a newer version,
     BAD_REQUEST for hostile rows.
@@ -119,14 +139,22 @@ async def restore(
     with backup.open_rows(folder, name) as rows:
         key = _key(folder, name, about, key)
         report.damaged += backup.inside(rows)
-        await _objects(folder, rows, blobs, report, progress)
+        await _objects(folder, rows, to.blobs, report, progress)
     progress("rows", 0, 0)
-    _put_rows(folder.path(name, ROWS), data / rows_file.HUB, about)
-    for old in (data / vault.KEY_FILE, *data.glob(f".{vault.KEY_FILE}.*")):  # a killed restore's, and its draft
-        old.unlink(missing_ok=True)
-        failpoint.at("restore.key-cleared")
-    vault.create_key_file(data / vault.KEY_FILE, key)
+    await asyncio.to_thread(_put_rows, folder.path(name, ROWS), data, to.rows, about)
+    put_key(to.key, key)
     return report
+
+
+def put_key(path: Path, key: bytes) -> None:
+    """Make the key file; one with the same key may be there. Raises EXISTS for another hub's."""
+    for draft in path.parent.glob(f".{path.name}.{'[0-9a-f]' * 8}"):  # a killed run's
+        draft.unlink(missing_ok=True)
+    failpoint.at("restore.key-cleared")
+    if not path.exists():
+        vault.create_key_file(path, key)
+    elif path.read_bytes() != key:
+        raise HubError(Kind.EXISTS, f"{path} is the key file of another hub; move it away, or set another key_file")
 
 
 def finish(data: Path) -> None:
@@ -169,14 +197,11 @@ async def _objects(folder: BackupFolder, rows: Rows, blobs: Objects, report: Rep
     report.lost.sort()
 
 
-def _put_rows(source: Path, target: Path, about: About) -> None:
-    # What a killed restore left of a log or a journal would be read into the new file: it goes first.
-    for name in (f"{target.name}-wal", f"{target.name}-shm", target.name, f".{target.name}-journal"):
-        target.with_name(name).unlink(missing_ok=True)
-        failpoint.at("restore.rows-cleared")
-    sync_folder(target.parent)
-    failpoint.at("restore.clear-synced")
-    draft = target.with_name(f".{target.name}")
+def _put_rows(source: Path, data: Path, place: RowsPlace, about: About) -> None:
+    draft = data / DRAFT
+    for old in data.glob(f"{DRAFT}*"):  # a killed restore's, and its journal
+        old.unlink()
+    failpoint.at("restore.draft-cleared")
     if backup_folder.copy_rows(source, draft) != about.rows_sha256:
         raise HubError(Kind.BACKUP_DAMAGED, f"{source} changed while it was read")
     failpoint.at("restore.rows-copied")
@@ -184,10 +209,7 @@ def _put_rows(source: Path, target: Path, about: About) -> None:
     failpoint.at("restore.rows-trimmed")
     rows_file.change(draft, rows_file.skip_ids)
     failpoint.at("restore.ids-skipped")
-    draft.rename(target)
-    failpoint.at("restore.rows-named")
-    sync_folder(target.parent)
-    failpoint.at("restore.rows-durable")
+    place.put(draft)
 
 
 @contextlib.contextmanager

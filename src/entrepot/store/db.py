@@ -95,6 +95,22 @@ class Database(Protocol):
         ...
 
 
+class RowsPlace(Protocol):
+    """Where the rows of a hub go that comes from elsewhere."""
+
+    def check_empty(self) -> None:
+        """Raise EXISTS where a hub has its rows already."""
+        ...
+
+    def put(self, file: Path) -> None:
+        """Put all rows of a file (``rows_file``) there, durable when this returns; a kill leaves all or none.
+
+        The file is gone then. A second time it changes nothing. Raises EXISTS where other rows are, UNSUPPORTED for
+        what cannot be kept there.
+        """
+        ...
+
+
 @runtime_checkable
 class Watched(Protocol):
     """A database that tells how busy it is."""

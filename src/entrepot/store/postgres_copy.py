@@ -65,16 +65,11 @@ def columns(file: sqlite3.Connection, table: str) -> list[str]:
 
 def _fetch(connection: Connection[Any], file: sqlite3.Connection, table: str) -> None:
     names = columns(file, table)
-    listed = sql.SQL(", ").join(map(sql.Identifier, names))
-    which = sql.SQL("SELECT {} FROM {}").format(listed, sql.Identifier(table))
     put = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
     file.execute(f"DELETE FROM {table}")
     with connection.cursor() as cursor:
-        types = _types(cursor, which)
-        with cursor.copy(sql.SQL("COPY ({}) TO STDOUT (FORMAT BINARY)").format(which)) as copy:
-            copy.set_types(types)
-            file.executemany(put, copy.rows())
-        if _is_counted(file, table):
+        file.executemany(put, rows(cursor, select(table, names)))
+        if is_counted(file, table):
             row = cursor.execute(
                 sql.SQL("SELECT last_value FROM {}").format(sql.Identifier(f"{table}_id_seq"))
             ).fetchone()
@@ -82,12 +77,27 @@ def _fetch(connection: Connection[Any], file: sqlite3.Connection, table: str) ->
             file.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, int(row[0]) if row else 0))
 
 
-def _types(cursor: "psycopg.Cursor[Any]", which: sql.Composed) -> list[int]:
+def select(table: str, names: list[str]) -> sql.Composed:
+    """All rows of a table, their columns in this order."""
+    return sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(map(sql.Identifier, names)), sql.Identifier(table))
+
+
+def rows(cursor: "psycopg.Cursor[Any]", which: sql.Composed) -> Iterator[tuple[Any, ...]]:
+    """What a statement selects, a row at a time."""
+    kinds = types(cursor, which)
+    with cursor.copy(sql.SQL("COPY ({}) TO STDOUT (FORMAT BINARY)").format(which)) as copy:
+        copy.set_types(kinds)
+        yield from copy.rows()
+
+
+def types(cursor: "psycopg.Cursor[Any]", which: sql.Composed) -> list[int]:
+    """The types of what a statement selects."""
     cursor.execute(sql.SQL("{} LIMIT 0").format(which))
     return [column.type_code for column in cursor.description or ()]
 
 
-def _is_counted(file: sqlite3.Connection, table: str) -> bool:
+def is_counted(file: sqlite3.Connection, table: str) -> bool:
+    """Whether the table gives out ids that never come back."""
     row = file.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()
     return "AUTOINCREMENT" in row[0]
 

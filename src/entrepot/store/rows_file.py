@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote
 
+from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.store.db import Rows
 from entrepot.store.db_sqlite import FILE, SqliteRows
+from entrepot.store.disk import sync_folder
 from entrepot.store.migrate import migrations
 
 P = ParamSpec("P")
@@ -56,6 +58,31 @@ def newest() -> int:
 def skip_ids(rows: Rows) -> None:
     """Leave out the ids that the hub may have given out after this moment: tokens from then name buckets by id."""
     rows.run("UPDATE sqlite_sequence SET seq = seq + :skipped", skipped=SKIPPED)
+
+
+class FilePlace:
+    """The RowsPlace port over a hub's own file."""
+
+    def __init__(self, data: Path) -> None:
+        self._path = data / HUB
+
+    def check_empty(self) -> None:
+        """Nothing to ask: the folder is new."""
+
+    def put(self, file: Path) -> None:
+        """Give the file its name, after whatever a killed run left there.
+
+        A log or a journal that it left would be read into the new file: those go first.
+        """
+        for name in (f"{HUB}-wal", f"{HUB}-shm", HUB):
+            self._path.with_name(name).unlink(missing_ok=True)
+            failpoint.at("restore.rows-cleared")
+        sync_folder(self._path.parent)
+        failpoint.at("restore.clear-synced")
+        file.rename(self._path)
+        failpoint.at("restore.rows-named")
+        sync_folder(self._path.parent)
+        failpoint.at("restore.rows-durable")
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
