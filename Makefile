@@ -40,7 +40,7 @@ soak: .venv/test.stamp ## 20 minutes of everything at once by 32 clients, then c
 	ENTREPOT_SOAK_SECONDS=1200 ENTREPOT_SOAK_CLIENTS=32 $(BIN)/python -m pytest tests/clients/test_soak.py -s
 
 bench: .venv/test.stamp ## measure beside other registries, 20 minutes; BENCH=--quick, --big, --only NAME ...
-	sh scripts/install-clients docker-registry:docker-registry nginx:nginx-light wrk:wrk
+	sh scripts/install-clients docker-registry:docker-registry nginx:nginx-light wrk:wrk pg_ctlcluster:postgresql
 	$(BIN)/python -m bench --write docs/benchmarks.md $(BENCH)
 
 clean: ## remove what was installed and cached; data stays

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from tests import postgres
+
 from bench import content, tools
 from bench.load import Pace
 from bench.procs import Trouble
@@ -31,6 +33,9 @@ class Course:
     servers: list[Server] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     versions: list[str] = field(default_factory=list)
+    on_postgresql: Hub | None = None
+    """A hub with its rows in a PostgreSQL server that syncs what it commits; measured by the works that have a bar."""
+    _rows: postgres.Server | None = None
     _image: content.Image | None = None
     _has_tags: bool = False
 
@@ -39,14 +44,22 @@ class Course:
 
     def __exit__(self, *_: object) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # impatience must not leave servers behind
-        for server in self.servers:
+        for server in self.all:
             server.stop()
+        if self._rows is not None:
+            self._rows.stop()
 
     def open(self) -> None:
         """Start every server that can be had."""
         self.add(Hub(self.folder / "hub"))
         if self.workers > 1:
             self.add(Hub(self.folder / "hub-more", self.workers))
+        if postgres.PROGRAMS:
+            self._rows = postgres.Server(durable=True)
+            self.on_postgresql = Hub(self.folder / "hub-postgresql", database=self._rows.database())
+            self._begin(self.on_postgresql, f"PostgreSQL {self._rows.run('SHOW server_version')[0][0].split()[0]}")
+        else:
+            self.lacks("PostgreSQL", "not to be had here: apt-get install postgresql")
         if Distribution.binary:
             self.add(Distribution(self.folder / "distribution"))
         else:
@@ -64,8 +77,10 @@ class Course:
     def add(self, server: Server) -> None:
         """Start one more server; it ends with the others."""
         self.servers.append(server)
+        self._begin(server, server.version())
+
+    def _begin(self, server: Server, version: str) -> None:
         server.start()
-        version = server.version()
         if version not in self.versions:
             self.versions.append(version)
         self.tell(f"{server.name}: {version} listens on port {server.port}")
@@ -82,6 +97,11 @@ class Course:
         assert isinstance(found, Hub)
         return found
 
+    @property
+    def all(self) -> list[Server]:
+        """Every server that is up."""
+        return [*self.servers, *([self.on_postgresql] if self.on_postgresql else [])]
+
     def of(self, *kinds: type[Server]) -> list[Server]:
         """The servers of these kinds."""
         return [one for one in self.servers if isinstance(one, kinds)]
@@ -96,7 +116,7 @@ class Course:
         if self._image is None:
             self.tell("placing an image and a blob of 100 MiB everywhere")
             fresh = content.Image()
-            fresh.place(self.servers)
+            fresh.place(self.all)
             self._image = fresh
         return self._image
 

@@ -1,6 +1,7 @@
 """GetImageBucketList in a small hub and in a big one, side by side: signed calls through the whole app, in process.
 
-    python -m bench.listing DIR [DIR ...]     folders made by `entrepot init` and filled by `entrepot bench seed`
+    python -m bench.listing DIR[,URL] ...     folders made by `entrepot init` and filled by `entrepot bench seed`;
+                                              URL: of the PostgreSQL database that holds the rows of one
 
 The calls of all folders are interleaved, so that what else the machine does meets them alike.
 """
@@ -77,9 +78,10 @@ class Subject:
         return {name: known.get(name, {}).get(value, value) for name, value in params.items()}
 
 
-async def open_subject(folder: str) -> Subject:
-    """A folder with a fresh key of its first account."""
-    settings = config.load(environ={}, data=folder, calls_per_second=0)
+async def open_subject(place: str) -> Subject:
+    """A folder, or a folder and a database, with a fresh key of its first account."""
+    folder, _, url = place.partition(",")
+    settings = config.load(environ={}, data=folder, calls_per_second=0, database_url=url)
     hub = await wiring.open_hub(settings)
     owner = await people.operator(hub)
     made = await people.create_key(hub, owner.email)

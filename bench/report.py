@@ -100,6 +100,8 @@ HOW = """
 - This hub runs as `entrepot serve` with one worker and its default settings. Every write it acknowledges is on disk
   (fsync of file and folder). Reads are anonymous from a public bucket unless a row says otherwise; writes carry a
   Bearer token, which is fetched before the clock starts, as a client that pushes much has one.
+- "rows on PostgreSQL" is a hub whose rows are in a PostgreSQL server on the same machine, over its socket, with the
+  server's own defaults for syncing (on) and 64 MiB of shared buffers; its blobs are files like ours.
 - distribution runs with local files, its descriptor cache in memory, no log, no logins. It fsyncs every file that it
   writes (some twice), but not the folders that hold them, so what it acknowledged may lack its name after a power cut.
   The rows "distribution fully synced" sync its file system (syncfs) after each blob, or after each image of each

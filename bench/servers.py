@@ -14,7 +14,14 @@ from bench import procs
 from bench.procs import Trouble
 
 BUCKET = "bench"
-OURS, SECOND, DISTRIBUTION, ZOT, NGINX = "ours", "ours, more workers", "distribution", "zot", "nginx"
+OURS, SECOND, ON_POSTGRESQL, DISTRIBUTION, ZOT, NGINX = (
+    "ours",
+    "ours, more workers",
+    "ours, on PostgreSQL",
+    "distribution",
+    "zot",
+    "nginx",
+)
 
 
 class Server:
@@ -67,16 +74,22 @@ class Server:
 
 
 class Hub(Server):
-    """What `entrepot serve` runs. One bucket, public: anybody pulls, the main user pushes."""
+    """What `entrepot serve` runs. One bucket, public: anybody pulls, the main user pushes.
+
+    ``database``: the URL of a PostgreSQL database for its rows, or "".
+    """
 
     name = OURS
     ready = "/healthz"
 
-    def __init__(self, folder: Path, workers: int = 1) -> None:
+    def __init__(self, folder: Path, workers: int = 1, database: str = "") -> None:
         super().__init__(folder)
         self.workers = workers
+        self.database = database
         if workers > 1:
             self.name = SECOND
+        if database:
+            self.name = ON_POSTGRESQL
         self.login = ("bench@example.com", secrets.token_hex(12))
         self.cli("init", "--email", self.login[0], "--password", self.login[1])
         self.cli("bucket", "create", BUCKET)
@@ -95,9 +108,9 @@ class Hub(Server):
         return [*words, "--workers", str(self.workers)]
 
     def environ(self) -> dict[str, str]:
-        """No settings but the defaults, save the number of buckets."""
+        """No settings but the defaults, save where rows are and the number of buckets."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_")}
-        return {**kept, "ENTREPOT_PROJECT_BUCKETS": "0"}
+        return {**kept, "ENTREPOT_PROJECT_BUCKETS": "0", "ENTREPOT_DATABASE_URL": self.database}
 
     def version(self) -> str:
         """As the command line tells it."""

@@ -1,4 +1,4 @@
-"""What the benchmark needs beside Python: wrk, the driver (built once), and zot where it can be had."""
+"""What the benchmarks need beside Python: wrk, the driver (built once), an S3 server, and zot where it can be had."""
 
 import hashlib
 import os
@@ -11,6 +11,7 @@ from bench.procs import Trouble
 
 HERE = Path(__file__).parent
 CACHE = Path(tempfile.gettempdir()) / "entrepot-clients"
+GATEWAY_MODULE = "github.com/versity/versitygw"
 ZOT_MODULES = ("zotregistry.dev/zot/v2", "zotregistry.io/zot")
 
 
@@ -58,6 +59,20 @@ def zot() -> tuple[str, str]:
         if _is_served(go, module):
             return _build_zot(go, module, made)
     return "", "not to be had here: no zot on the path, and the Go module proxy serves no version of it"
+
+
+def versitygw() -> str:
+    """The path of an S3 server over a folder."""
+    named = shutil.which("versitygw")
+    made = CACHE / "bench-versitygw" / "versitygw"
+    if named or made.exists():
+        return named or str(made)
+    go = shutil.which("go")
+    if not go:
+        raise Trouble("versitygw is needed, or Go to build it")
+    env = {**_quiet_go(), "GOBIN": str(made.parent), "CGO_ENABLED": "0"}
+    procs.run([go, "install", f"{GATEWAY_MODULE}/cmd/versitygw@latest"], seconds=1800, env=env)
+    return str(made)
 
 
 def _is_served(go: str, module: str) -> bool:

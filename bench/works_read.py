@@ -10,7 +10,7 @@ from bench.course import MANY, MANY_TAGS, Course
 from bench.load import drive, wrk
 from bench.procs import Trouble
 from bench.results import Bar, Row, in_turn
-from bench.servers import DISTRIBUTION, NGINX, OURS, SECOND, Hub, Server
+from bench.servers import DISTRIBUTION, NGINX, ON_POSTGRESQL, OURS, SECOND, Hub, Server
 
 WITH_LOGIN = "ours, token"
 PAGE = 100
@@ -24,20 +24,25 @@ def manifest_get(course: Course) -> list[Row]:
         headers = server.headers(REPOSITORY) if token else {}
         return wrk(pace, server, image.manifest_path(server), "get", headers).requests
 
-    contestants = {one.name: partial(get, one, False) for one in course.servers}
+    contestants = {one.name: partial(get, one, False) for one in course.all}
     contestants[WITH_LOGIN] = partial(get, course.ours, True)
     values = in_turn(course.tell, "manifest GET", "/s", pace.rounds, contestants)
     logged_in = values.pop(WITH_LOGIN)
+    on_postgresql = values.pop(ON_POSTGRESQL, [])
     with_token = {**values, OURS: logged_in}
     with_token.pop(SECOND, None)
     bars = [Bar(DISTRIBUTION, 8), Bar(NGINX, 0.4)]
     size = f"{len(image.manifest):,} bytes"
-    return [
+    rows = [
         Row("GET manifest by tag, anonymous", "/s", values, bars, size),
         Row(
             "GET manifest by tag, Bearer token", "/s", with_token, bars, "the peers check no token: as in the row above"
         ),
     ]
+    if on_postgresql:
+        values = {**with_token, OURS: on_postgresql}
+        rows.append(Row("GET manifest by tag, rows on PostgreSQL", "/s", values, [Bar(DISTRIBUTION, 4)], "anonymous"))
+    return rows
 
 
 def heads(course: Course) -> list[Row]:

@@ -6,7 +6,7 @@ from bench.content import BIG
 from bench.course import FEW, MANY, MANY_TAGS, Course, few_tags
 from bench.load import MIB, drive
 from bench.results import BASE, Bar, Row, in_turn
-from bench.servers import BUCKET, DISTRIBUTION, OURS, SECOND, ZOT, Hub, Server
+from bench.servers import BUCKET, DISTRIBUTION, NGINX, ON_POSTGRESQL, OURS, SECOND, ZOT, Hub, Server
 
 SYNCED = "distribution, synced"
 STYLES = {
@@ -53,13 +53,19 @@ def small_pushes(course: Course) -> list[Row]:
         told = drive(server, "push", repos=f"{BUCKET}/push", count=course.pace.images, clients=8, durable=durable)
         return float(told["per_second"]["push"])
 
-    contestants = {one.name: partial(push, one, False) for one in course.registries}
+    peers = [one for one in course.all if one.name != NGINX]
+    contestants = {one.name: partial(push, one, False) for one in peers}
     for one in course.registries:
         if one.name == DISTRIBUTION:
             contestants[SYNCED] = partial(push, one, True)
     values = in_turn(course.tell, "small pushes", "images/s", course.pace.rounds, contestants)
+    on_postgresql = values.pop(ON_POSTGRESQL, [])
     bars = [Bar(DISTRIBUTION, 3), Bar(ZOT, 1.5)]
-    return _with_synced(values, "push of small images, 8 clients", "images/s", bars)
+    rows = _with_synced(values, "push of small images, 8 clients", "images/s", bars)
+    if on_postgresql:
+        both = {OURS: on_postgresql, DISTRIBUTION: values.get(DISTRIBUTION, [])}
+        rows.append(Row("push of small images, 8 clients, rows on PostgreSQL", "images/s", both))
+    return rows
 
 
 def manifest_put(course: Course) -> list[Row]:

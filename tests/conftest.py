@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -30,6 +31,8 @@ from entrepot.ops.people import Secrets
 from tests import postgres
 
 T = TypeVar("T")
+BUCKETS = os.environ.get("ENTREPOT_TEST_BLOBS", "")
+"""Whose buckets the hubs of this run keep their bytes in: versitygw, moto, or s3 for what can be had; empty: files."""
 
 settings.register_profile(
     "hub",
@@ -77,6 +80,27 @@ class Loop:
         self.loop.close()
 
 
+def places(folder: Path) -> dict[str, str]:
+    """Where rows and bytes of the hub in this folder are, when this run keeps them elsewhere than in it."""
+    is_restored = (folder / "hub.db").exists()
+    found = {"database_url": postgres.url_of(folder)} if postgres.WANTED and not is_restored else {}
+    return found | blobs_place(folder)
+
+
+def blobs_place(folder: Path) -> dict[str, str]:
+    """Where the bytes of the hub in this folder are, when this run keeps them in a bucket."""
+    if not BUCKETS:
+        return {}
+    from tests import s3
+
+    return s3.settings_of(folder)
+
+
+def in_environment(given: dict[str, str]) -> dict[str, str]:
+    """Settings as variables of the environment."""
+    return {f"ENTREPOT_{name.upper()}": value for name, value in given.items()}
+
+
 class TestHub:
     """A hub, its app and its first account."""
 
@@ -85,7 +109,7 @@ class TestHub:
     def __init__(self, loop: Loop, folder: Path, **given: Any) -> None:
         self.loop = loop
         # Quotas have tests of their own; elsewhere a project holds as many buckets as a test likes.
-        own = {"project_buckets": 0, "database_url": postgres.url_of(folder)}
+        own = {"project_buckets": 0, **places(folder)}
         self.settings = config.load(environ={}, data=str(folder), **{**own, **given})
         self.open(create=True)
         self.secrets: Secrets = self.run(
@@ -293,11 +317,8 @@ def free_port() -> int:
 
 
 def entrepot(*words: str, **given: Any) -> "subprocess.CompletedProcess[str]":
-    """Run the command line as its own process."""
-    if postgres.WANTED and "--data" in words:
-        url = postgres.url_of(Path(words[words.index("--data") + 1]))
-        given = {"env": dict(os.environ), **given}
-        given["env"]["ENTREPOT_DATABASE_URL"] = url
+    """Run the command line as its own process; the data folder in it says where rows and bytes are, too."""
+    given["env"] = {**(given.get("env") or os.environ), **in_environment(_places_of(words))}
     return subprocess.run(
         [sys.executable, "-m", "entrepot.cli.main", *words],
         capture_output=True,
@@ -308,11 +329,22 @@ def entrepot(*words: str, **given: Any) -> "subprocess.CompletedProcess[str]":
     )
 
 
+_DATA = {"backup": 1, "export": 1, "import": 1}
+"""Commands -> where their words name the data folder, if not after ``--data``."""
+
+
+def _places_of(words: tuple[str, ...]) -> dict[str, str]:
+    if "--data" in words:
+        return places(Path(words[words.index("--data") + 1]))
+    if words[0] == "restore":  # it makes the rows itself
+        return blobs_place(Path(words[2]))
+    return places(Path(words[_DATA[words[0]]])) if words[0] in _DATA else {}
+
+
 def serve(data: Path, port: int, *words: str, **given: str) -> "subprocess.Popen[bytes]":
     """Start a server and wait until it answers; ``given`` are settings."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_")}
-    given = {"database_url": postgres.url_of(data), **given}
-    environ.update({f"ENTREPOT_{name.upper()}": value for name, value in given.items()})
+    environ |= in_environment({**places(data), **given})
     with (data.parent / f"serve-{port}.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "entrepot.cli.main", "serve", "--data", str(data), "--port", str(port), *words],
@@ -321,10 +353,12 @@ def serve(data: Path, port: int, *words: str, **given: str) -> "subprocess.Popen
             env=environ,
             start_new_session=True,
         )
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    scheme = "https" if "tls_cert" in given else "http"
+    trusting = urllib.request.HTTPSHandler(context=ssl._create_unverified_context())
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), trusting)
     for _ in range(300):
         try:
-            with opener.open(f"http://127.0.0.1:{port}/healthz", timeout=2) as reply:
+            with opener.open(f"{scheme}://127.0.0.1:{port}/healthz", timeout=2) as reply:
                 if reply.status == 200:
                     return process
         except OSError:

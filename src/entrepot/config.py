@@ -44,8 +44,48 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str,
         Meta(description="The key file, the same one on every node of a hub. Empty: hub.key in the data folder."),
     ] = ""
+    blobs_url: Annotated[
+        str,
+        Meta(
+            description="Where bytes are kept: empty for files in the data folder, s3://bucket/prefix for a bucket of "
+            "an S3 server, gs://bucket/prefix for one of Google Cloud Storage by its S3 interface (HMAC keys). The "
+            "package extra `s3` is needed. The credentials are those of the usual AWS chain: AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, a profile, or a role of the machine.",
+            pattern=r"^(|(s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]{1,62}(/[A-Za-z0-9._/-]*)?)$",
+        ),
+    ] = ""
+    s3_endpoint: Annotated[
+        str,
+        Meta(
+            description="The URL of the S3 server, for example https://s3.example.com:9000. Empty: Amazon's, or "
+            "Google's for gs://. Clients must reach it where `blobs_redirect_networks` sends them there.",
+            pattern=r"^(|https?://[^\s/]+/?)$",
+        ),
+    ] = ""
+    s3_region: Annotated[
+        str, Meta(description="The region of the bucket. Empty: as the AWS chain has it.", pattern="^[a-z0-9-]{0,40}$")
+    ] = ""
+    blobs_redirect_networks: Annotated[
+        str,
+        Meta(
+            description="Networks (CIDR, separated by spaces) whose clients read blobs from the bucket itself, by "
+            "addresses that are good for a short time; 0.0.0.0/0 ::/0 for all. To the others the hub streams them."
+        ),
+    ] = ""
+    blobs_redirect_seconds: Annotated[
+        int, Meta(ge=1, le=604_800, description="How long such an address is good for the start of a read.")
+    ] = 60
     host: Annotated[str, Meta(description="The address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="The port to listen on; 0 takes a free one.")] = 5000
+    tls_cert: Annotated[
+        str,
+        Meta(
+            description="Serve HTTPS, HTTP/2 too, with this certificate chain (PEM) and `tls_key`. Both files are read "
+            "again when they change, or at SIGHUP: a renewed certificate is taken and no request cut off. Empty: "
+            "HTTP."
+        ),
+    ] = ""
+    tls_key: Annotated[str, Meta(description="The private key of `tls_cert` (PEM, not encrypted).")] = ""
     workers: Annotated[int, Meta(ge=1, le=64, description="How many processes serve.")] = 1
     public_url: Annotated[
         str,
@@ -177,28 +217,72 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             description="How long damaged objects are kept in blobs/quarantine for whoever wants to know why.",
         ),
     ] = 7
+    drain_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=3600,
+            description="How long after SIGTERM /readyz says 503 while everything is still served, so that whoever "
+            "balances the load looks away before connections are refused. A second signal ends it.",
+        ),
+    ] = 0
     stop_seconds: Annotated[
-        int, Meta(ge=1, le=3600, description="How long running requests may take to finish after SIGTERM.")
+        int,
+        Meta(ge=1, le=3600, description="How long running requests may then take to finish before they are cut off."),
     ] = 30
     outbound_networks: Annotated[
         str,
         Meta(
-            description="Networks (CIDR, separated by spaces) inside that workflows may call. Other addresses that are "
-            "not public are refused to them: private, loopback, link-local and the like."
+            description="Networks (CIDR, separated by spaces) inside that workflows and webhooks may call. Other "
+            "addresses that are not public are refused to them: private, loopback, link-local and the like."
         ),
     ] = ""
     flow_days: Annotated[
         int, Meta(ge=1, le=3650, description="How many days the runs of workflows are kept after their end.")
     ] = 30
+    event_days: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=3650,
+            description="How many days events of buckets, their deliveries and firings of triggers are kept.",
+        ),
+    ] = 7
     trusted_proxies: Annotated[
         str,
         Meta(
             description="Networks (CIDR, separated by spaces) whose X-Forwarded-For and X-Forwarded-Proto are believed."
         ),
     ] = ""
+    metrics_networks: Annotated[
+        str,
+        Meta(
+            description="Networks (CIDR, separated by spaces) that may read /metrics. What came through a proxy counts "
+            "as from inside only when the proxy is one of `trusted_proxies` and names an address inside."
+        ),
+    ] = "127.0.0.0/8 ::1/128"
+    metrics_token: Annotated[
+        str,
+        Meta(description="Whoever sends this as a Bearer token may read /metrics from anywhere. Empty: nobody may."),
+    ] = ""
     log_level: Annotated[
         str, Meta(description="debug, info, warning or error.", pattern="^(debug|info|warning|error)$")
     ] = "info"
+    log_format: Annotated[
+        str,
+        Meta(
+            description="How lines of the log look: text (key=value) or json. Both go to stderr.",
+            pattern="^(text|json)$",
+        ),
+    ] = "text"
+    access_log: Annotated[
+        str,
+        Meta(
+            description="on: a line for each request at its end, with its id, who asked from where, what for, status, "
+            "bytes and milliseconds; never a query, a header or a body. off: none.",
+            pattern="^(on|off)$",
+        ),
+    ] = "off"
 
     @property
     def region_ids(self) -> tuple[str, ...]:
@@ -240,11 +324,19 @@ def load(config: str | None = None, environ: dict[str, str] | None = None, **giv
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as fault:
         raise HubError(Kind.CONFIG_INVALID, str(fault)) from fault
-    for name in ("trusted_proxies", "internal_networks", "outbound_networks"):
+    for name in (
+        "trusted_proxies",
+        "internal_networks",
+        "outbound_networks",
+        "metrics_networks",
+        "blobs_redirect_networks",
+    ):
         try:
             networks.parse(getattr(settings, name))
         except HubError as fault:
             raise HubError(Kind.CONFIG_INVALID, f"{name}: {fault.detail}") from fault
+    if bool(settings.tls_cert) != bool(settings.tls_key):
+        raise HubError(Kind.CONFIG_INVALID, "tls_cert and tls_key go together")
     if settings.default_region not in settings.region_ids:
         raise HubError(Kind.CONFIG_INVALID, f"default_region {settings.default_region!r} is not in regions")
     return settings

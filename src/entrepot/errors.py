@@ -73,6 +73,7 @@ class Kind(Enum):
     POLICY_UNKNOWN = Row("UNSUPPORTED", 404, 1027, "There is no such policy: {}")
     ROLE_UNKNOWN = Row("UNSUPPORTED", 404, 1028, "There is no such role: {}")
     ROBOT_UNKNOWN = Row("UNSUPPORTED", 404, 1041, "There is no such robot in this bucket: {}")
+    WEBHOOK_UNKNOWN = Row("UNSUPPORTED", 404, 1042, "There is no such webhook of this bucket: {}")
     IN_USE = Row("UNSUPPORTED", 409, 1029, "It is still in use: {}")
     QUOTA_EXCEEDED = Row("DENIED", 403, 1040, "The quota is used up: {}")
 

@@ -6,30 +6,50 @@ import os
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from entrepot.actions.door import ActionsDoor
 from entrepot.config import Settings
 from entrepot.console.app import console_app
+from entrepot.console.statics import PREFIX
 from entrepot.errors import HubError, Kind
+from entrepot.flows.deliveries import WebhookSender
 from entrepot.flows.door import FlowsDoor
 from entrepot.flows.engine import FlowEngine
-from entrepot.ops import collect, janitor, pulls, restore, retention, scrub
+from entrepot.ops import collect, dispatch, janitor, pulls, restore, retention, scrub
 from entrepot.ops.context import Hub
 from entrepot.ops.vault import create_key_file, open_key_file
 from entrepot.registry.app import RegistryDoor
-from entrepot.store.blobs import Objects
+from entrepot.store.blobs import BlobStore, Objects
 from entrepot.store.blobs_fs import FileBlobStore
 from entrepot.store.db import Database
 from entrepot.store.db_sqlite import FILE, SqliteDatabase
 from entrepot.store.migrate import migrate_sqlite
+from entrepot.store.sql import collect as collect_sql
+from entrepot.tally import Tally, endpoint
+from entrepot.watch import traces
+from entrepot.watch.gauges import Gauges
+from entrepot.watch.plain import answer as plain
+from entrepot.watch.ready import Ready
+from entrepot.watch.requests import Counted, RequestIds
+from entrepot.watch.scrape import Scrape
+from entrepot.watch.telling import Telling
+
+if TYPE_CHECKING:
+    from entrepot.store.s3_bucket import Bucket
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+NODE_FILE = "hub.node"
+GOOGLE = "https://storage.googleapis.com"
 API_PATHS = frozenset({"/", "/api", "/api/"})
+_CALL, _RUN = endpoint("actions", "call"), endpoint("flows", "run")
+_PAGE, _STATIC = endpoint("console", "page"), endpoint("console", "static")
+_MACHINES = {path: endpoint("hub", path[1:]) for path in ("/healthz", "/readyz", "/metrics")}
 
 
 def _open_sqlite(settings: Settings) -> Database:
@@ -85,23 +105,78 @@ async def open_hub(settings: Settings, *, create: bool = False, restoring: bool 
         vault = open_key_file(settings.key_path)
     except OSError as fault:
         raise HubError(Kind.UNAVAILABLE, f"{folder}: {fault.strerror}") from fault
+    db = open_database(settings)
     hub = Hub(
         settings=settings,
-        db=open_database(settings),
-        blobs=FileBlobStore(folder),
+        db=db,
+        blobs=blobs_of(settings, db),
         vault=vault,
         clock=time.time,
         new_id=_new_id,
     )
     hub.engine = FlowEngine(hub)
+    hub.sender = WebhookSender(hub)
     return hub
+
+
+def blobs_of(settings: Settings, db: Database) -> BlobStore:
+    """Where the bytes of a hub with these rows are. Raises CONFIG_INVALID."""
+    if not settings.blobs_url:
+        return FileBlobStore(settings.data_dir)
+    bucket = _bucket(settings)
+    # Only what keeps bytes in a bucket loads what that needs.
+    from entrepot.store.blobs_s3 import S3BlobStore
+    from entrepot.store.leases import RowLeases
+
+    async def unknown(keys: list[str]) -> list[str]:
+        return await db.read(collect_sql.unknown_keys, keys)
+
+    leases = RowLeases(db, _node(settings.data_dir), time.time, time.monotonic)
+    return S3BlobStore(bucket, settings.data_dir, leases, unknown)
 
 
 def objects_of(settings: Settings) -> Objects:
     """Where a restore puts stored objects."""
+    if settings.blobs_url:
+        bucket = _bucket(settings)
+        from entrepot.store.blobs_s3 import S3Objects
+
+        return S3Objects(bucket, settings.data_dir)
     store = FileBlobStore(settings.data_dir)
     store.make_place()
     return store
+
+
+def _bucket(settings: Settings) -> "Bucket":
+    scheme, _, rest = settings.blobs_url.partition("://")
+    if scheme == "az":
+        raise HubError(
+            Kind.CONFIG_INVALID,
+            "blobs_url: Azure Blob Storage is not spoken; put an S3 gateway in front of it and write s3:// with"
+            " s3_endpoint",
+        )
+    try:
+        from entrepot.store.s3_bucket import Bucket
+    except ImportError as fault:
+        raise HubError(
+            Kind.CONFIG_INVALID, f"blobs_url: the package {fault.name} is missing; install entrepot[s3]"
+        ) from fault
+    name, _, prefix = rest.partition("/")
+    prefix = prefix.strip("/")
+    endpoint = settings.s3_endpoint or (GOOGLE if scheme == "gs" else "")
+    return Bucket(name, f"{prefix}/" if prefix else "", endpoint, settings.s3_region)
+
+
+def _node(folder: Path) -> str:
+    """The id of this data folder among several nodes of a hub; made with its first use."""
+    path = folder / NODE_FILE
+    if not path.exists():
+        draft = path.with_name(f"{NODE_FILE}.{os.getpid()}")
+        draft.write_text(_new_id())
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)
+        draft.unlink()
+    return path.read_text()
 
 
 def _new_id() -> str:
@@ -111,6 +186,7 @@ def _new_id() -> str:
 async def close_hub(hub: Hub) -> None:
     """Finish accepted writes and close the ports."""
     await hub.db.close()
+    await hub.blobs.close()
 
 
 class Doors:
@@ -119,36 +195,66 @@ class Doors:
     def __init__(self, open_: Callable[[], Awaitable[Hub]]) -> None:
         self._open = open_
         self._hub: Hub | None = None
+        self._handle: App
         self._registry: App
         self._actions: App
         self._console: App
         self._flows: App
+        self._machines: App
+        self._gauges: Gauges
+        self._traces: traces.Traces | None = None
         self._chores: list[asyncio.Task[None]] = []
 
     def use(self, hub: Hub) -> None:
         """Build the doors over an open hub."""
         self._hub = hub
-        self._registry = RegistryDoor(hub)
-        self._actions = ActionsDoor(hub)
-        self._console = console_app(hub)
-        self._flows = FlowsDoor(hub)
+        if traces.are_wanted(os.environ):
+            self._traces = traces.Traces()
+            self._traces.watch(hub)
+        ids = RequestIds()
+        self._gauges = Gauges(hub)
+        pages: dict[str, Callable[[Scope, Send], Awaitable[None]]] = {
+            "/healthz": _alive,
+            "/readyz": Ready(hub).answer,
+            "/metrics": Scrape(hub, self._gauges).answer,
+        }
+
+        async def machines(scope: Scope, receive: Receive, send: Send) -> None:
+            del receive
+            await pages[scope["path"]](scope, send)
+
+        self._registry = RegistryDoor(hub, ids)
+
+        def counted(app: App, place_of: Callable[[Scope], int]) -> App:
+            return Counted(hub.tally, ids, app, place_of)
+
+        self._actions = counted(ActionsDoor(hub), lambda _: _CALL)
+        self._console = counted(console_app(hub), _page)
+        self._flows = counted(FlowsDoor(hub), lambda _: _RUN)
+        self._machines = counted(machines, lambda scope: _MACHINES[scope["path"]])
+        self._handle = Telling(hub.settings, ids, self._route) if hub.settings.access_log == "on" else self._route
+        if self._traces is not None:
+            self._handle = self._traces.around(self._handle, ids)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Route by path; answer the lifespan protocol."""
+        """Answer a request or the lifespan protocol."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-            return
+        else:
+            await self._handle(scope, receive, send)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         if path.startswith("/v2/") or path in {"/v2", "/token"}:
             await self._registry(scope, receive, send)
-        elif path == "/healthz":
-            await _plain(send, 200, b"ok\n")
+        elif path in _MACHINES:
+            await self._machines(scope, receive, send)
         elif path in API_PATHS and not _is_browser(scope):
             await self._actions(scope, receive, send)
         elif path.startswith("/namespace/"):
             await self._flows(scope, receive, send)
         elif path == "/":
-            await _plain(send, 302, b"", [(b"location", b"/console")])
+            await plain(send, 302, b"", headers=[(b"location", b"/console")])
         else:
             await self._console(scope, receive, send)
 
@@ -159,9 +265,10 @@ class Doors:
                 if self._hub is None:
                     self.use(await self._open())
                 assert self._hub is not None
-                chores = (janitor, pulls, collect, retention, scrub)
+                chores = (janitor, pulls, collect, retention, scrub, dispatch)
                 self._chores = [asyncio.create_task(chore.run(self._hub)) for chore in chores]
-                self._chores.append(asyncio.create_task(self._hub.engine.run()))
+                more = (self._hub.engine, self._hub.sender, self._gauges)
+                self._chores += [asyncio.create_task(one.run()) for one in more]
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self._stop()
@@ -174,6 +281,8 @@ class Doors:
         await asyncio.gather(*self._chores, return_exceptions=True)
         if self._hub:
             await close_hub(self._hub)
+        if self._traces is not None:
+            await asyncio.to_thread(self._traces.close)
 
 
 def _is_browser(scope: Scope) -> bool:
@@ -183,16 +292,13 @@ def _is_browser(scope: Scope) -> bool:
     return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
 
 
-async def _plain(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]] | None = None) -> None:
-    size = (b"content-length", str(len(body)).encode())
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [(b"content-type", b"text/plain"), size, *(headers or [])],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})
+async def _alive(scope: Scope, send: Send) -> None:
+    del scope
+    await plain(send, 200, b"ok\n")
+
+
+def _page(scope: Scope) -> int:
+    return _STATIC if scope["path"].startswith(PREFIX) else _PAGE
 
 
 def build_app(hub: Hub) -> Doors:
@@ -206,6 +312,13 @@ def build_app(hub: Hub) -> Doors:
     return doors
 
 
-def app_for(settings: Settings) -> Doors:
-    """An app that opens the hub itself when its process starts: for several workers."""
-    return Doors(lambda: open_hub(settings))
+def app_for(settings: Settings, tally: Tally) -> Doors:
+    """An app that opens the hub itself when its process starts: for several workers, which count together."""
+
+    async def opened() -> Hub:
+        hub = await open_hub(settings)
+        tally.join()
+        hub.tally = tally
+        return hub
+
+    return Doors(opened)

@@ -11,6 +11,7 @@ import pytest
 
 from entrepot.ops import buckets, people
 from entrepot.ops.context import Ctx
+from tests import stored
 from tests.actions.test_policies import SYSTEM, give, trust
 from tests.actions.test_tenancy import policy
 from tests.conftest import Loop, TestHub
@@ -137,7 +138,7 @@ def test_what_is_received_stays_within_the_quota(loop: Loop, tmp_path: Any) -> N
         assert hub.request("PATCH", one, body=b"x" * 4_000, login=token).status == 202
     last = hub.request("POST", "/v2/depot/app/blobs/uploads/", login=token).headers["location"]
     assert hub.request("PATCH", last, body=b"x" * 4_000, login=token).status == 403
-    held = sum(one.stat().st_size for one in (tmp_path / "data" / "uploads").iterdir())
+    held = sum(one.stat().st_size for one in stored.growing(hub))
     assert held == 8_000
     hub.close()
 
@@ -219,7 +220,7 @@ def test_a_bucket_that_goes_while_bytes_come(hub: TestHub) -> None:
         reply = hub.run(drop.ask(method, path, token, str(kind)))
         assert (reply.status, reply.code) == (404, "NAME_UNKNOWN")
         hub.bucket("brief-bucket")
-    assert not list((hub.settings.data_dir / "uploads").iterdir())
+    assert not stored.growing(hub)
 
 
 class Dropping:

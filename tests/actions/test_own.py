@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from entrepot.ops import people, quotas
+from tests import stored
 from tests.conftest import Loop, TestHub
 from tests.registry.kit import push_image
 
@@ -244,7 +245,7 @@ def test_bytes_of_a_bucket_hold_under_parallel_pushes(loop: Loop, tmp_path: Path
     assert [text for status, text in replies if text] == ['299 - "90000 of 100000 bytes of this bucket are used"']
     assert counted(hub) == (90_000, 90_000)
     assert hub.run(hub.hub.db.read(lambda rows: rows.one("SELECT COUNT(*) FROM blob"))) == (6,)
-    assert not list((tmp_path / "data" / "uploads").iterdir())
+    assert not stored.growing(hub)
     # A session is ended where it goes over; one that never fits is not begun.
     start = hub.request("POST", "/v2/depot/app/blobs/uploads/", login=token)
     late = b"x" * 15_000
@@ -252,7 +253,7 @@ def test_bytes_of_a_bucket_hold_under_parallel_pushes(loop: Loop, tmp_path: Path
     refused = hub.request("PUT", f"{start.headers['location']}?digest={digest}", body=late, login=token)
     assert (refused.status, refused.code) == (403, "DENIED")
     assert "of this bucket" in refused.json["errors"][0]["message"]
-    assert not list((tmp_path / "data" / "uploads").iterdir())
+    assert not stored.growing(hub)
     assert hub.request("GET", start.headers["location"], login=token).status == 404
     hub.run(quotas.set_quota(hub.hub, project=None, bucket="depot", wanted={"bytes": 90_000}))
     assert hub.request("POST", "/v2/depot/app/blobs/uploads/", login=token).status == 403

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from entrepot.api.declare import ACTIONS, Action, fields
-from entrepot.ops import people
+from entrepot.ops import dispatch, people
 from tests.conftest import TestHub
 from tests.registry.kit import push_image
 
@@ -70,6 +70,7 @@ def world(hub: TestHub) -> World:
         "Reference": "v1", "CurrentPassword": made["Password"], "NewPassword": "one more horse",
     }  # fmt: skip
     flow(hub, known)
+    listeners(hub, known)
     return World(
         hub,
         (hub.public_key, hub.private_key),
@@ -98,6 +99,15 @@ def flow(hub: TestHub, known: dict[str, Any]) -> None:
     known["InstanceId"] = hub.call("RunSFWorkflow", WorkflowId=known["WorkflowId"])["InstanceId"]
 
 
+def listeners(hub: TestHub, known: dict[str, Any]) -> None:
+    """A webhook with a delivery, and a trigger."""
+    known |= {"Url": "https://owned.test/", "Source": "v1", "TriggerKind": "Event"}
+    known["WebhookId"] = hub.call("CreateBucketWebhook", BucketName="owned", Url=known["Url"])["WebhookId"]
+    known["TriggerId"] = hub.call("CreateSFTrigger", WorkflowId=known["WorkflowId"], TriggerKind="Event")["TriggerId"]
+    push_image(hub, "owned/seen", "v1", hub.main)
+    hub.run(dispatch.step(hub.hub))
+
+
 def params_of(world: World, action: Action) -> dict[str, Any]:
     wanted = [field.name for field in fields(action.request) if field.required]
     if action.in_project:
@@ -112,7 +122,7 @@ def dump(hub: TestHub) -> list[Any]:
     tables = ("bucket", "image", "tag", "manifest", "person", "access_key", "project", "policy", "role", "attachment",
               "bucket_grant", "account", "quota", "deletion", "deleted_manifest", "bucket_retention", "robot",
               "flow_namespace", "flow_global", "flow_credential", "workflow", "workflow_version",
-              "workflow_instance")  # fmt: skip
+              "workflow_instance", "webhook", "webhook_delivery", "flow_trigger", "event")  # fmt: skip
     return [hub.run(hub.hub.db.read(lambda rows, table=table: rows.all(f"SELECT * FROM {table}"))) for table in tables]
 
 
@@ -219,6 +229,11 @@ def undo(world: World, name: str) -> None:
         hub.run(hub.hub.db.write(lambda rows: rows.run(rename, key=known["AccessKeyID"], made=made)))
     elif name == "DeleteRole":
         hub.call("CreateRole", RoleName="actor", RolePolicyDocument=known["RolePolicyDocument"])
+    elif name == "DeleteBucketWebhook":
+        known["WebhookId"] = hub.call("CreateBucketWebhook", BucketName="owned", Url=known["Url"])["WebhookId"]
+    elif name == "DeleteSFTrigger":
+        made = hub.call("CreateSFTrigger", WorkflowId=known["WorkflowId"], TriggerKind="Event")
+        known["TriggerId"] = made["TriggerId"]
     elif name == "DeleteBucketRobot":
         hub.call("CreateBucketRobot", BucketName="owned", RobotName="ci", Permission=["Pull"])
     elif name.startswith("DetachPolicies"):

@@ -9,7 +9,7 @@ from entrepot.ops import backup, check, restore
 from entrepot.ops.backup import Report
 from entrepot.ops.context import Hub
 from entrepot.store.backup_folder import BackupFolder
-from tests.conftest import Loop, TestHub
+from tests.conftest import Loop, TestHub, blobs_place
 
 LEFT_OUT = {"upload", "hold", "dead_object", "sqlite_sequence"}
 
@@ -22,11 +22,13 @@ def back_up(hub: Hub, target: Path, **given: Any) -> Any:
 async def bring_back(target: Path, data: Path, *, name: str | None = None, key: bytes | None = None,
                      accept: bool = False) -> restore.Report:  # fmt: skip
     """As the command does it."""
-    settings, folder = config.load(environ={}, data=str(data)), BackupFolder(target)
+    settings, folder = config.load(environ={}, data=str(data), **blobs_place(data)), BackupFolder(target)
     with restore.into(data, folder, name) as generation:
-        report = await restore.restore(
-            folder, generation, data, wiring.objects_of(settings), key=key, progress=lambda *_: None
-        )
+        objects = wiring.objects_of(settings)
+        try:
+            report = await restore.restore(folder, generation, data, objects, key=key, progress=lambda *_: None)
+        finally:
+            await objects.close()
         if not report.lost or accept:
             restore.finish(data)
         return report
@@ -37,7 +39,7 @@ class Restored(TestHub):
 
     def __init__(self, loop: Loop, data: Path, like: TestHub) -> None:
         self.loop = loop
-        self.settings = config.load(environ={}, data=str(data), project_buckets=0)
+        self.settings = config.load(environ={}, data=str(data), project_buckets=0, **blobs_place(data))
         self.open()
         self.email, self.password = like.email, like.password
         self.public_key, self.private_key = like.public_key, like.private_key
@@ -55,8 +57,10 @@ async def everything(hub: Hub) -> dict[str, list[tuple[Any, ...]]]:
         return {one: sorted(rows.all(f"SELECT * FROM {one}"), key=repr) for one in tables if one not in LEFT_OUT}
 
     found = await hub.db.read(read)
-    keys = await hub.db.read(lambda rows: rows.all("SELECT storage_key FROM blob WHERE content IS NULL"))
-    found["objects"] = [(key, hub.blobs.path(key).read_bytes()) for (key,) in sorted(keys)]
+    sizes = await hub.db.read(lambda rows: rows.all("SELECT storage_key, size FROM blob WHERE content IS NULL"))
+    found["objects"] = [
+        (key, b"".join([piece async for piece in hub.blobs.stream(key, 0, size)])) for key, size in sorted(sizes)
+    ]
     return found
 
 

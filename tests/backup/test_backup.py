@@ -18,9 +18,11 @@ from entrepot.errors import HubError, Kind
 from entrepot.ops import collect, holds
 from entrepot.ops.collect import Report
 from entrepot.store import backup_folder, rows_file
+from tests import stored
 from tests.backup.kit import BackupFolder, Restored, back_up, bring_back, everything, findings, verified
 from tests.conftest import Loop, TestHub
 from tests.registry.kit import OCI_INDEX, digest, manifest_of, push_blob, put_manifest
+from tests.stored import Kept
 
 
 def run(hub: TestHub, target: Path, **given: Any) -> Any:
@@ -231,10 +233,10 @@ def test_older_backups_go_and_take_only_their_own_objects(hub: TestHub, loop: Lo
         assert loop.run(bring_back(target, tmp_path / name, name=name)).lost == []
 
 
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
+def flip(file: Kept) -> None:
+    content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
-    path.write_bytes(content)
+    file.write_bytes(bytes(content))
 
 
 def test_a_damaged_object_in_the_target_is_found_healed_or_accepted(hub: TestHub, loop: Loop, tmp_path: Path) -> None:
@@ -242,11 +244,11 @@ def test_a_damaged_object_in_the_target_is_found_healed_or_accepted(hub: TestHub
     name, layer = image(hub, "depot/app", "v1")
     target, back = tmp_path / "target", tmp_path / "back"
     run(hub, target)
-    [stored] = [one for one in (target / "blobs").rglob("*") if one.is_file()]
-    flip(stored)
+    [kept] = [one for one in (target / "blobs").rglob("*") if one.is_file()]
+    flip(kept)
     [found] = verified(target)
     assert digest(layer) in found.what
-    assert str(stored) in found.what
+    assert str(kept) in found.what
     report = loop.run(bring_back(target, back))
     assert [digest(layer) in one for one in report.lost] == [True]
     with pytest.raises(HubError, match="has not ended") as refused:
@@ -256,7 +258,7 @@ def test_a_damaged_object_in_the_target_is_found_healed_or_accepted(hub: TestHub
     assert run(hub, target, verify=True).copied == 1
     assert verified(target) == []
     assert loop.run(bring_back(target, back)).lost == []
-    stored.unlink()
+    kept.unlink()
     assert "not there" in verified(target)[0].what
     assert len(loop.run(bring_back(target, tmp_path / "lossy", accept=True)).lost) == 1
     restored = Restored(loop, tmp_path / "lossy", hub)
@@ -270,7 +272,7 @@ def test_what_is_damaged_in_the_hub_is_told_and_left_out(hub: TestHub, loop: Loo
     _, missing = image(hub, "depot/app", "v1")
     _, wrong = image(hub, "depot/app", "v2")
     _, cut = image(hub, "depot/app", "v3")
-    files = [one for one in (hub.settings.data_dir / "blobs").rglob("*") if one.is_file()]
+    files = stored.objects(hub)
     for one in files:
         if digest(missing)[7:] in one.name:
             one.unlink()
@@ -362,7 +364,7 @@ def test_a_newer_version_and_hostile_keys_are_refused(hub: TestHub, loop: Loop, 
     about.write_text(json.dumps({**told, "schema": 10_000}))
     with pytest.raises(HubError, match="upgrade"):
         loop.run(bring_back(target, tmp_path / "back"))
-    [stored] = [one for one in (target / "blobs").rglob("*") if one.is_file()]
+    [kept] = [one for one in (target / "blobs").rglob("*") if one.is_file()]
     hostile = ("../../../escaped", str(tmp_path / "escaped"), "sha256/..//x", "a/../../b", ".hidden", "", "a" * 600)
     for place, key in enumerate(hostile):
         rows = about.with_name("rows.db")
@@ -370,7 +372,7 @@ def test_a_newer_version_and_hostile_keys_are_refused(hub: TestHub, loop: Loop, 
         rows_file.change(rows, lambda rows, key=key, text=text: rows.run(text, key=key))
         about.write_text(json.dumps({**told, "rows_sha256": backup_folder.sha256(rows)}))
         (tmp_path / "escaped").unlink(missing_ok=True)
-        shutil.copy(stored, tmp_path / "escaped")  # what it would be read from
+        shutil.copy(kept, tmp_path / "escaped")  # what it would be read from
         with pytest.raises(HubError, match="no storage key"):
             loop.run(bring_back(target, tmp_path / "into" / str(place)))
         assert "no storage key" in verified(target)[0].what
@@ -385,10 +387,11 @@ def test_a_lost_hold_is_told(hub: TestHub, tmp_path: Path) -> None:
 
     async def then_collected(path: Path) -> None:
         await snapshot(path)
+        kept = await asyncio.to_thread(stored.objects, hub)
         for table in ("bucket_blob", "image_blob", "manifest_blob", "blob"):
             await hub.hub.db.write(lambda rows, table=table: rows.run(f"DELETE FROM {table}"))
-        for one in (hub.settings.data_dir / "blobs").rglob("*-*"):
-            one.unlink()
+        for one in kept:
+            await asyncio.to_thread(one.unlink)
 
     hub.hub.db.snapshot = then_collected  # type: ignore[method-assign]
     with pytest.raises(HubError, match="run it again"):
@@ -401,8 +404,8 @@ def test_a_restore_that_was_stopped_goes_on_with_the_same_backup(hub: TestHub, l
     image(hub, "depot/app", "v1")
     target, back = tmp_path / "target", tmp_path / "back"
     first = run(hub, target).generation
-    [stored] = [one for one in (target / "blobs").rglob("*") if one.is_file()]
-    flip(stored)
+    [kept] = [one for one in (target / "blobs").rglob("*") if one.is_file()]
+    flip(kept)
     assert len(loop.run(bring_back(target, back)).lost) == 1
     second = run(hub, target, verify=True).generation
     with pytest.raises(HubError, match=f"a restore of {first}"):
@@ -418,8 +421,8 @@ def test_what_the_hub_lost_and_an_older_backup_has_comes_back(hub: TestHub, loop
     hub.bucket("depot")
     _, layer = image(hub, "depot/app", "v1")
     run(hub, tmp_path / "target")
-    [stored] = [one for one in (hub.settings.data_dir / "blobs").rglob("*") if one.is_file()]
-    stored.unlink()
+    [kept] = stored.objects(hub)
+    kept.unlink()
     assert run(hub, tmp_path / "target").damaged == []
     loop.run(bring_back(tmp_path / "target", tmp_path / "back"))
     back = Restored(loop, tmp_path / "back", hub)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import stored
 from tests.backup.kit import BackupFolder, back_up, verified
 from tests.backup.test_backup import image
 from tests.conftest import TestHub, entrepot
@@ -15,6 +16,7 @@ from tests.conftest import TestHub, entrepot
 
 @pytest.mark.slow
 def test_a_kill_anywhere_leaves_whole_backups_and_no_half_hub(hub: TestHub, tmp_path: Path) -> None:
+    stored.only_files()
     hub.bucket("depot")
     target = tmp_path / "target"
     for place in range(3):

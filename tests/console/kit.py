@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlencode
 
+from entrepot.ops import dispatch
 from tests.conftest import Reply, TestHub
 from tests.model.flow.kit import http, param, start, template
 from tests.registry.kit import OCI_INDEX, manifest_of, push_blob, push_image, put_manifest
@@ -112,9 +113,26 @@ def furnish_run(hub: TestHub, flow: str) -> str:
     return str(hub.call("RunSFWorkflow", WorkflowId=flow, Input='{"Who": "owned"}')["InstanceId"])
 
 
+def furnish_listeners(hub: TestHub, flow: str) -> str:
+    """The id of a webhook with deliveries; the workflow gets triggers."""
+    webhook = hub.call("ListBucketWebhooks", BucketName="owned")["WebhookSet"][0]["WebhookId"]
+    hub.run(dispatch.step(hub.hub))
+    hub.call(
+        "CreateSFTrigger",
+        WorkflowId=flow,
+        TriggerKind="Event",
+        Bucket="owned",
+        Event=["image.pushed"],
+        Match=["app:v*"],
+    )
+    hub.call("CreateSFTrigger", WorkflowId=flow, TriggerKind="Cron", Cron="30 3 * * *", Input='{"Who": "owned"}')
+    return str(webhook)
+
+
 def furnish(hub: TestHub) -> dict[str, str]:
     """A hub in which every page has something to show; for each page a path that shows it."""
     hub.bucket("owned")
+    hub.call("CreateBucketWebhook", BucketName="owned", Url="https://owned.example.com/hook")
     digest = push_whole(hub, "owned/app", "v1", config_of(history=[{"created_by": "RUN make"}]), hub.main)
     push_image(hub, "owned/app", "v2", hub.main)
     subject = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": 1}
@@ -137,6 +155,7 @@ def furnish(hub: TestHub) -> dict[str, str]:
     hub.call("AttachPoliciesToRole", RoleName="deployer", PolicyURNs=[urn])
     hub.call("AttachPoliciesToUser", UserName="worker", PolicyURNs=[urn])
     flow = furnish_flow(hub)
+    webhook = furnish_listeners(hub, flow)
     return {
         "/console": "/console",
         "/stepflow/manage": "/stepflow/manage",
@@ -146,6 +165,7 @@ def furnish(hub: TestHub) -> dict[str, str]:
         "/stepflow/manage/workflow": f"/stepflow/manage/workflow?id={flow}",
         "/stepflow/manage/versions": f"/stepflow/manage/versions?id={flow}&left=1&right=2",
         "/stepflow/manage/runs": f"/stepflow/manage/runs?id={flow}",
+        "/stepflow/manage/triggers": f"/stepflow/manage/triggers?id={flow}",
         "/stepflow/manage/run": f"/stepflow/manage/run?id={furnish_run(hub, flow)}",
         "/console/login": "/console/login",
         "/console/logout": "/console/logout",
@@ -156,6 +176,9 @@ def furnish(hub: TestHub) -> dict[str, str]:
         "/console/bucket/settings": "/console/bucket/settings?name=owned",
         "/console/bucket/robots": "/console/bucket/robots?name=owned",
         "/console/bucket/retention": "/console/bucket/retention?name=owned",
+        "/console/bucket/events": "/console/bucket/events?name=owned",
+        "/console/bucket/webhooks": "/console/bucket/webhooks?name=owned",
+        "/console/bucket/webhook": f"/console/bucket/webhook?name=owned&id={webhook}",
         "/console/bucket/trash": "/console/bucket/trash?name=owned",
         "/console/trash": "/console/trash",
         "/console/jobs": "/console/jobs",

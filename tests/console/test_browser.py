@@ -38,6 +38,8 @@ PATHS = (
     "/console/bucket/robots?name={bucket}", "/console/bucket/retention?name={bucket}&preview=1",
     "/console/bucket/trash?name={bucket}", "/console/trash", "/console/jobs", "/console/roles",
     "/console/role?name={bucket}",
+    "/console/bucket/events?name={bucket}", "/console/bucket/webhooks?name={bucket}",
+    "/console/bucket/webhook?name={bucket}&id={hook}",
     "/console/logout",
 )  # fmt: skip
 
@@ -237,6 +239,7 @@ def test_every_page_is_accessible_and_fits(
     browser: Browser, live: Live, bucket: str, look: str, faults: list[str]
 ) -> None:
     api_of(live).call("CreateRepo", RepoName=bucket, Description="described")
+    hook = listen(live, bucket)
     push(live, f"{bucket}/app", "v1")
     keep(live, bucket)
     size = {"width": {"narrow": 360, "medium": 1000}.get(look, 1280), "height": 800}
@@ -247,13 +250,19 @@ def test_every_page_is_accessible_and_fits(
     check(page, "sign in")
     sign_in(page, live, lang)
     for path in PATHS:
-        reply = page.goto(live.url + path.format(bucket=bucket, user=live.email))
+        reply = page.goto(live.url + path.format(bucket=bucket, user=live.email, hook=hook))
         assert reply is not None
         assert reply.status == 200, path
         for fold in page.locator("main details:not([name])").all():
             fold.evaluate("one => { one.open = true; }")
         check(page, path)
     context.close()
+
+
+def listen(live: Live, bucket: str) -> str:
+    """The id of a webhook whose receiver is not there, so that the pages of events have something to show."""
+    given = {"Url": "http://127.0.0.1:9/a-path-of-some-length/to-the-receiver", "Match": ["app:v*"]}
+    return str(api_of(live).call("CreateBucketWebhook", BucketName=bucket, **given)["WebhookId"])
 
 
 def keep(live: Live, bucket: str) -> None:

@@ -73,7 +73,7 @@ def test_from_the_gallery_to_a_run_that_ends_well(
     # Run it against a mirror that is down, and open the step that failed.
     world.say["/pull"] = (404, {}, b"no such mirror")
     page.get_by_role("link", name=words["run"]).click()
-    page.fill("[name='in.Bucket']", bucket)
+    page.fill("[name='in.BucketName']", bucket)
     page.fill("[name='in.MirrorUrl']", f"{world.url}/pull")
     page.get_by_role("button", name=words["go"], exact=True).click()
     expect(page.locator("[data-live=run] .badge")).to_have_text(words["failed"])
@@ -126,7 +126,7 @@ def test_every_page_of_workflows_is_accessible_and_fits(
 
 
 def furnished(api: Any, space: str) -> list[str]:
-    """A workflow that ran and failed; the paths of its pages."""
+    """A workflow that ran and failed, with triggers; the paths of its pages."""
     from entrepot.console.design import encode
     from entrepot.console.gallery import samples
 
@@ -135,12 +135,21 @@ def furnished(api: Any, space: str) -> list[str]:
                  Workflow=encode(text))  # fmt: skip
     flow = f"{space}.prune"
     api.call("PublishSFWorkflow", WorkflowId=flow)
-    run = api.call("RunSFWorkflow", WorkflowId=flow, Input='{"Bucket": "no-such-bucket"}')["InstanceId"]
+    run = api.call("RunSFWorkflow", WorkflowId=flow, Input='{"BucketName": "no-such-bucket"}')["InstanceId"]
     ended = (api.call("GetSFInstance", InstanceId=run)["Instance"]["EndTime"] for _ in range(200))
     assert any(one or time.sleep(0.1) for one in ended), "the run does not end"
+    triggers = [
+        api.call("CreateSFTrigger", WorkflowId=flow, **more)["TriggerId"]
+        for more in (
+            {"TriggerKind": "Event", "Event": ["quota.near", "image.pushed"], "Match": ["app:release-*"]},
+            {"TriggerKind": "Cron", "Cron": "30 3 1 1 *", "TimeZone": "Asia/Shanghai"},
+        )
+    ]
     manage = "/stepflow/manage"
     return [
         manage, f"{manage}/gallery", f"{manage}/new?from=promote&namespace={space}", f"{manage}/namespace?id={space}",
         f"{manage}/workflow?id={flow}", f"{manage}/versions?id={flow}&left=1&right=2", f"{manage}/runs?id={flow}",
+        f"{manage}/triggers?id={flow}", f"{manage}/triggers?id={flow}&trigger={triggers[0]}",
+        f"{manage}/triggers?id={flow}&trigger={triggers[1]}",
         f"{manage}/run?id={run}",
     ]  # fmt: skip

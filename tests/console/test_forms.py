@@ -21,7 +21,8 @@ POSTED = {
 
 def dump(hub: TestHub) -> list[Any]:
     tables = ("bucket", "image", "tag", "person", "access_key", "project", "policy", "attachment", "bucket_grant",
-              "robot", "deletion", "bucket_retention", "role")  # fmt: skip
+              "robot", "deletion", "bucket_retention", "role", "webhook", "webhook_delivery",
+              "flow_trigger")  # fmt: skip
     return [hub.run(hub.hub.db.read(lambda rows, table=table: rows.all(f"SELECT * FROM {table}"))) for table in tables]
 
 
@@ -41,18 +42,30 @@ def params() -> dict[str, str]:
         "RobotName": "ci", "Status": "Inactive", "Permission.0": "Pull", "DeletionId": "1", "Rules": "[]", "Tags": "v*",
         "Days": "3", "RoleName": "deployer", "RolePolicyDocument": "{}", "LoginNetworkMask": "192.0.2.1",
         "p.Region": "cn-bj2", "p.BucketName": "made-bucket", "confirm": "1",
+        "Url": "https://example.com/hook", "Enabled": "false", "TriggerKind": "Cron", "Cron": "0 0 * * *",
+        "DeliveryId": "1",
     }  # fmt: skip
+
+
+def ids(hub: TestHub) -> dict[str, str]:
+    """Parameters that name what the hub made up a name for."""
+    flow = hub.call("ListSFNamespaces")["NamespaceSet"][0]["NamespaceId"] + ".ask"
+    return {
+        "WorkflowId": flow,
+        "TriggerId": hub.call("ListSFTriggers", WorkflowId=flow)["TriggerSet"][0]["TriggerId"],
+        "WebhookId": hub.call("ListBucketWebhooks", BucketName="owned")["WebhookSet"][0]["WebhookId"],
+    }
 
 
 def test_every_form_needs_its_token_and_its_site(hub: TestHub) -> None:
     paths = furnish(hub)
     owner, other = signed_in(hub, hub.main), signed_in(hub, hub.user("other@example.com", other_account=True))
     paths["/uapi/detail"] = "/uapi/detail?id=CreateDockerImageBucket"
-    before = dump(hub)
+    before, named = dump(hub), ids(hub)
     listed = [*forms(), ("/uapi/detail", "send")]
     assert len(listed) > 20
     for page, action in listed:
-        form = {"do": action, **params()}
+        form = {"do": action, **params(), **named}
         path = paths[page]
         foreign = other.token("/console")
         for token in ("", foreign, "0" * 64):

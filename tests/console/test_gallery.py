@@ -11,6 +11,7 @@ from entrepot.console.gallery import samples
 from entrepot.model.flow import template as templates
 from entrepot.model.flow.check import check
 from tests.console.kit import config_of, push_whole
+from tests.events.conftest import Busy, busy, wait_for  # noqa: F401 - fixtures
 from tests.flows.conftest import Flows, World, flows, world  # noqa: F401 - fixtures
 from tests.registry.kit import push_image
 
@@ -55,7 +56,7 @@ def test_promotion_waits_for_the_approval_and_for_the_digest(flows: Flows, world
 
     world.say[f"/approve?Digest={asked.replace(':', '%3A')}"] = lambda: (200, {}, answers.pop(0))
     world.say["/copy"] = copy
-    found = run(flows, "promote", Bucket="from", Image="app", Tag="v1", TargetBucket="stable",
+    found = run(flows, "promote", BucketName="from", ImageName="app", TagName="v1", TargetBucket="stable",
                 ApprovalUrl=f"{world.url}/approve", CopierUrl=f"{world.url}/copy", Delay=5)  # fmt: skip
     assert found["Instance"]["State"] == "Success", found["Instance"]
     assert found["Output"] == {"State": "approved", "Digest": asked, "Arrived": asked}
@@ -66,11 +67,11 @@ def test_promotion_waits_for_the_approval_and_for_the_digest(flows: Flows, world
 def test_a_refused_promotion_orders_nothing(flows: Flows, world: World) -> None:
     asked = stocked(flows)
     world.say[f"/a?Digest={asked.replace(':', '%3A')}"] = (200, {}, b'{"State": "refused"}')
-    found = run(flows, "promote", Bucket="from", Image="app", Tag="v1", TargetBucket="stable",
+    found = run(flows, "promote", BucketName="from", ImageName="app", TagName="v1", TargetBucket="stable",
                 ApprovalUrl=f"{world.url}/a", CopierUrl=f"{world.url}/copy")  # fmt: skip
     assert (found["Instance"]["State"], found["Output"]["State"]) == ("Success", "refused")
     assert "/copy" not in world.paths()
-    none = run(flows, "promote", Bucket="from", Image="app", Tag="none", ApprovalUrl=f"{world.url}/a")
+    none = run(flows, "promote", BucketName="from", ImageName="app", TagName="none", ApprovalUrl=f"{world.url}/a")
     assert none["Instance"]["State"] == "Failure"
     assert "no such tag" in none["Instance"]["Fault"]
 
@@ -78,7 +79,7 @@ def test_a_refused_promotion_orders_nothing(flows: Flows, world: World) -> None:
 def test_a_copy_is_asked_for_until_it_is_done(flows: Flows, world: World) -> None:
     digest = stocked(flows)
     world.say[f"/pull?Digest={digest.replace(':', '%3A')}"] = (200, {}, b'{"State": "done"}')
-    given = {"Bucket": "from", "Image": "app", "Tag": "v1", "Target": "abroad/app:v1"}
+    given = {"BucketName": "from", "ImageName": "app", "TagName": "v1", "Target": "abroad/app:v1"}
     found = run(flows, "copy", PullerUrl=f"{world.url}/pull", **given)
     assert found["Output"] == {"State": "done", "Digest": digest}, found["Instance"]
     assert bodies(world) == [{"From": "from/app:v1", "To": "abroad/app:v1", "Digest": digest}]
@@ -86,14 +87,29 @@ def test_a_copy_is_asked_for_until_it_is_done(flows: Flows, world: World) -> Non
     assert run(flows, "copy", PullerUrl=f"{world.url}/pull", **given)["Instance"]["State"] == "Failure"
 
 
+def test_a_push_starts_a_copy(busy: Busy, world: World) -> None:
+    found = samples()["copy"]
+    workflow = busy.save(found.template, found.name)
+    world.say["/pull"] = (200, {}, b'{"State": "done"}')
+    given = {"PullerUrl": f"{world.url}/pull", "Target": "abroad/app:v1"}
+    busy.ok("CreateSFTrigger", WorkflowId=workflow, TriggerKind="Event", Event=["image.pushed"], Match=["app:v*"],
+            Input=json.dumps(given))  # fmt: skip
+    digest, _ = push_image(busy.hub, "depot/app", "v1", busy.hub.main)
+    world.say[f"/pull?Digest={digest.replace(':', '%3A')}"] = (200, {}, b'{"State": "done"}')
+    [trigger] = wait_for(lambda: [one for one in busy.ok("ListSFTriggers", WorkflowId=workflow)["TriggerSet"]
+                                  if one["LastInstanceId"]])  # fmt: skip
+    assert busy.ended(trigger["LastInstanceId"])["Instance"]["State"] == "Success"
+    assert bodies(world) == [{"From": "depot/app:v1", "To": "abroad/app:v1", "Digest": digest}]
+
+
 def test_pruning_reports_first_and_deletes_when_told(flows: Flows, world: World) -> None:
     stocked(flows)
     push_image(flows.hub, "from/app", "v2", flows.hub.main)
     flows.ok("SetBucketRetention", BucketName="from", Rules='[{"Match": ["*"], "KeepNewest": 1}]')
-    found = run(flows, "prune", Bucket="from", ReportUrl=f"{world.url}/report")
+    found = run(flows, "prune", BucketName="from", ReportUrl=f"{world.url}/report")
     assert found["Output"] == {"Planned": 1, "Gone": None}, found["Instance"]
     assert [one["TagName"] for one in bodies(world)[0]["Tags"]] == ["v1"]
-    done = run(flows, "prune", Bucket="from", ReportUrl=f"{world.url}/report", Apply=True)
+    done = run(flows, "prune", BucketName="from", ReportUrl=f"{world.url}/report", Apply=True)
     assert [one["TagName"] for one in done["Output"]["Gone"]] == ["v1"], done["Instance"]
     assert [one["Event"] for one in bodies(world)] == ["planned", "planned", "deleted"]
     assert flows.ok("ListTags", BucketName="from", ImageName="app")["TotalCount"] == 1
@@ -118,7 +134,7 @@ def test_a_quota_is_told_of_from_its_percentage_on(flows: Flows, world: World) -
 def test_a_mirror_is_told_of_each_image(flows: Flows, world: World) -> None:
     stocked(flows)
     push_image(flows.hub, "from/other", "v9", flows.hub.main)
-    found = run(flows, "mirror", Bucket="from", MirrorUrl=f"{world.url}/pull")
+    found = run(flows, "mirror", BucketName="from", MirrorUrl=f"{world.url}/pull")
     assert found["Output"] == {"Images": 2}, found["Instance"]
     assert [(one["Image"], one["Tag"]) for one in bodies(world)] == [("from/app", "v1"), ("from/other", "v9")]
     assert all(one["Digest"].startswith("sha256:") for one in bodies(world))

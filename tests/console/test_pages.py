@@ -9,12 +9,14 @@ import pytest
 from entrepot.console.pages import PAGES
 from entrepot.console.statics import PREFIX
 from entrepot.ops import people
+from entrepot.store.db import Rows
 from tests.conftest import Reply, TestHub
 from tests.console.kit import Surfer, config_of, furnish, push_whole, signed_in, tags_of
 
 ADMIN = {
     "/console/audit", "/console/users", "/console/user", "/console/policies", "/console/policy",
     "/console/roles", "/console/role", "/console/bucket/robots", "/console/jobs",
+    "/console/bucket/events", "/console/bucket/webhooks", "/console/bucket/webhook", "/stepflow/manage/triggers",
     "/stepflow/manage", "/stepflow/manage/gallery", "/stepflow/manage/new", "/stepflow/manage/namespace",
     "/stepflow/manage/workflow", "/stepflow/manage/versions", "/stepflow/manage/runs", "/stepflow/manage/run",
 }  # fmt: skip
@@ -27,7 +29,8 @@ PULLER = {
 OURS = {
     "/console/bucket", "/console/bucket/settings", "/console/image", "/console/image/history", "/console/manifest",
     "/console/user", "/console/policy", "/console/role", "/console/bucket/robots", "/console/bucket/retention",
-    "/console/bucket/trash",
+    "/console/bucket/trash", "/console/bucket/events", "/console/bucket/webhooks", "/console/bucket/webhook",
+    "/stepflow/manage/triggers",
     "/stepflow/manage/namespace", "/stepflow/manage/workflow", "/stepflow/manage/versions", "/stepflow/manage/runs",
     "/stepflow/manage/run",
 }  # fmt: skip
@@ -155,7 +158,19 @@ def hostile(hub: TestHub) -> dict[str, str]:
     hub.call("UpdateIAMPolicy", PolicyURN=urn, Document=document, Description=XSS)
     hub.call("DeleteRepo", RepoName=XSS)
     hub.call("DeleteRepoImage", RepoName="owned", ImageName=XSS)
+    flow = paths["/stepflow/manage/triggers"].partition("id=")[2]
+    hub.call("CreateSFTrigger", WorkflowId=flow, TriggerKind="Cron", Cron="0 0 * * *", Input=json.dumps({"Who": XSS}))
+    url = "https://example.com/\"'><script>alert(1)</script>"
+    assert hub.call("CreateBucketWebhook", BucketName="owned", Url=url)["RetCode"] == 0
+    hub.run(hub.hub.db.write(answer_badly))
     return paths
+
+
+def answer_badly(rows: Rows) -> None:
+    """What a receiver, a run that was refused and a quota have said."""
+    rows.run("UPDATE webhook_delivery SET tries = 1, tried_at = 1, status = 500, answer = :text", text=XSS)
+    rows.run("UPDATE flow_trigger SET fired_at = 1, fault = :text", text=XSS)
+    rows.run("UPDATE event SET detail = :text", text=json.dumps({"Reason": XSS, "Tags": [XSS], XSS: XSS}))
 
 
 def unharmed(reply: Reply) -> None:
@@ -185,7 +200,8 @@ def test_nothing_of_a_request_runs(hub: TestHub, lang: str) -> None:
     owner = signed_in(hub, hub.main, lang)
     bad = quote(XSS)
     for page, path in paths.items():
-        for name in ("q", "name", "done", "offset", "before", "tag", "id", "region", "scope", "reference", "key", "urn",
+        for name in ("q", "name", "done", "offset", "before", "tag", "id", "kind", "state", "trigger",
+                     "region", "scope", "reference", "key", "urn",
                      "p.BucketName", "user", "next", "group", XSS):  # fmt: skip
             reply = owner.get(f"{page}?{quote(name)}={bad}")
             assert reply.status in {200, 303, 400, 403, 404}, (page, name, reply.status)

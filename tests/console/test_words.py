@@ -8,6 +8,7 @@ from jinja2 import nodes
 
 from entrepot import console
 from entrepot.console.faults import WORDS
+from entrepot.console.render import ago
 from entrepot.errors import Kind
 
 TEMPLATES = Path(console.__file__).parent / "templates"
@@ -69,3 +70,9 @@ def test_every_refusal_is_explained() -> None:
         assert en_next.endswith("."), name
         assert CJK.search(zh), name
         assert zh_next.endswith("。"), name
+
+
+def test_when_something_was_or_will_be() -> None:
+    told = {0: "just now", 59: "just now", -2: "just now", -9: "in a moment", 60: "1 minute ago", -7200: "in 2 hours"}
+    assert {seconds: ago(seconds, "en") for seconds in told} == told
+    assert [ago(seconds, "zh") for seconds in (-9, -7200)] == ["即将", "2 小时后"]

@@ -5,22 +5,27 @@ import contextlib
 import http.client
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from entrepot.client.actions import ActionsClient
-from entrepot.ops import collect, exports, imports, janitor, people
+from entrepot.ops import collect, dispatch, exports, imports, janitor, people
 from entrepot.ops.context import Ctx
 from entrepot.store import layout_read, layout_write
+from tests import stored
 from tests.backup.kit import BackupFolder, Restored, back_up, bring_back, verified
 from tests.conftest import Reply, TestHub, free_port, serve
 
-SETTINGS = {"row_bytes": 1000, "grace_seconds": 4 * 86_400, "project_buckets": 0}
+SETTINGS = {
+    "row_bytes": 1000, "grace_seconds": 4 * 86_400, "project_buckets": 0, "outbound_networks": "127.0.0.0/8",
+    "event_days": 1000,
+}  # fmt: skip
 """Blobs of more than a thousand bytes are files. What is three days old may wait, but HEAD renews its lease."""
 KILLED = (OSError, http.client.HTTPException)
 """What a client sees of a server that dies."""
@@ -65,6 +70,8 @@ class Door(Protocol):
 
     def expire(self) -> None: ...
 
+    def tell(self) -> None: ...
+
     def back_up(self) -> None: ...
 
     def bring_back(self) -> None: ...
@@ -94,6 +101,11 @@ class InProcess:
         self.hub.run(janitor.drop_idle_uploads(self.hub.hub))
         self.hub.run(janitor.drop_orphan_uploads(self.hub.hub))
 
+    def tell(self) -> None:
+        """One step of who files events, and one of who sends them."""
+        self.hub.run(dispatch.step(self.hub.hub))
+        self.hub.run(self.hub.hub.sender.send_due())
+
     def back_up(self) -> None:
         self.hub.run(back_up(self.hub.hub, self.beside.target, keep=1))
 
@@ -113,6 +125,14 @@ class InProcess:
         self.hub.run(work())
 
 
+WAITING = (
+    "SELECT (SELECT COUNT(*) FROM event WHERE is_filed = 0)"
+    " + (SELECT COUNT(*) FROM webhook_delivery WHERE state = 'Waiting')"
+    " + (SELECT COUNT(*) FROM webhook WHERE due_at > 0)"
+    " + (SELECT COUNT(*) FROM flow_firing WHERE state = 'Waiting')"
+)
+
+
 class Processes:
     """Real processes on the data folder of a hub that is closed; ``path``: the failpoints after which one dies."""
 
@@ -123,6 +143,7 @@ class Processes:
         self.keys = (hub.public_key, hub.private_key)
         self.headers = {"Authorization": "Basic " + base64.b64encode(":".join(hub.main).encode()).decode()}
         self.given = {name: str(value) for name, value in SETTINGS.items()}
+        self.given |= {name: getattr(hub.settings, name) for name in ("blobs_url", "s3_endpoint", "s3_region")}
         if path:
             self.given |= {"failpoint": path, "crash_test": "1"}
         self.server: subprocess.Popen[bytes] | None = None
@@ -164,18 +185,25 @@ class Processes:
 
     def expire(self) -> None:
         """A server drops idle uploads as soon as it is there. Raises ConnectionError when a failpoint kills it."""
+        self._serve_until(lambda: not stored.growing(self.hub))
+
+    def tell(self) -> None:
+        """A server tells who listens. Raises ConnectionError when a failpoint kills it."""
+        with contextlib.closing(sqlite3.connect(self.data / "hub.db")) as rows:
+            self._serve_until(lambda: rows.execute(WAITING).fetchone() == (0,))
+
+    def _serve_until(self, is_done: Callable[[], bool]) -> None:
         try:
             process = serve(self.data, free_port(), **self.given)
         except AssertionError as fault:
             raise ConnectionError(str(fault)) from fault
-        for _ in range(1000):
-            if process.poll() is not None or not list((self.data / "uploads").iterdir()):
-                break
+        until = time.monotonic() + 60
+        while process.poll() is None and not is_done() and time.monotonic() < until:
             time.sleep(0.02)
         process.terminate()
         if process.wait(30) == -signal.SIGKILL:
             raise ConnectionError("killed")
-        assert not list((self.data / "uploads").iterdir())
+        assert is_done()
 
     def back_up(self) -> None:
         self.run("backup", str(self.data), str(self.beside.target), "--keep", "1")

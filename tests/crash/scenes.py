@@ -1,11 +1,15 @@
 """What the crash rig's verbs do: what is there before one, how a client drives it, what must hold after it."""
 
+import base64
+import functools
 import hashlib
 import json
 import os
+import threading
 
 from tests.crash.client import Client
 from tests.crash.doors import InProcess, brought_back
+from tests.flows.conftest import World
 from tests.registry.kit import OCI_MANIFEST, digest, manifest_of
 
 BIG, OTHER = b"big" * 1000, b"other" * 1000
@@ -198,6 +202,7 @@ def older_export(client: Client) -> None:
     (client.door.beside.layout / ".drafts/left").write_bytes(BIG)
     client.push_image(LIB, "v1", [OTHER])
     client.delete_manifest(APP, digest(manifest_of([(digest(BIG), len(BIG))])))
+    del client.blobs[APP, digest(BIG)]  # nothing holds it, and that was a month ago: it goes when the collector comes
 
 
 def whole_layout(client: Client) -> None:
@@ -227,3 +232,59 @@ def load(client: Client) -> None:
     content = manifest_of([(digest(BIG), len(BIG))])
     client.blobs[APP, digest(BIG)], client.manifests[APP, digest(content)] = BIG, content
     client.tags[APP, "v1"] = digest(content)
+
+
+def tag_image(client: Client) -> None:
+    client.act("TagImage", BucketName="depot", ImageName="app", TagName="stable", Source="v1")
+    client.tags[APP, "stable"] = digest_of("v1")
+
+
+@functools.cache
+def receiver() -> World:
+    """One that takes every event, for all tests of a process."""
+    server = World()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    return server
+
+
+def triggered(client: Client) -> None:
+    """Two triggers, one of them due; then a push, which nobody was told of."""
+    ends = {"Activities": [{"Name": "start", "Type": "StartActivity", "Next": "end"},
+                           {"Name": "end", "Type": "EndActivity"}]}  # fmt: skip
+    text = base64.b64encode(json.dumps(ends).encode()).decode()
+    namespace = client.door.call("CreateSFNamespace", Namespace="told")["NamespaceId"]
+    flow = {"Namespace": namespace, "WorkflowName": "told", "Workflow": text, "Region": "cn-bj2"}
+    client.act("CreateSFWorkflowFromTemplate", **flow)
+    client.act("PublishSFWorkflow", WorkflowId=f"{namespace}.told")
+    client.act("CreateSFTrigger", WorkflowId=f"{namespace}.told", TriggerKind="Event", Event=["image.pushed"])
+    client.act("CreateSFTrigger", WorkflowId=f"{namespace}.told", TriggerKind="Cron", Cron="0 0 1 1 *")
+    client.push_image(APP, "v1", [CONFIG, BIG])
+    assert isinstance(client.door, InProcess)
+    due = "UPDATE flow_trigger SET due_at = 1 WHERE kind = 'Cron'"
+    client.door.hub.run(client.door.hub.hub.db.write(lambda rows: rows.run(due)))
+
+
+def start_runs(client: Client) -> None:
+    """Each trigger has its run, exactly one."""
+    client.door.tell()
+    if isinstance(client.door, InProcess) or client.again:
+        namespace = client.door.call("ListSFNamespaces")["NamespaceSet"][0]["NamespaceId"]
+        runs = client.door.call("ListSFInstances", WorkflowId=f"{namespace}.told")["InstanceSet"]
+        assert sorted(one["Cause"] for one in runs) == ["Cron", "Event depot/1"]
+
+
+def hooked(client: Client) -> None:
+    """A webhook; then a push, which it was not told of."""
+    receiver().calls.clear()
+    client.act("CreateBucketWebhook", BucketName="depot", Url=receiver().url, Event=["image.pushed"])
+    client.push_image(APP, "v1", [CONFIG, BIG])
+
+
+def send(client: Client) -> None:
+    """The receiver has the event: once or, where a kill came between, twice."""
+    client.door.tell()
+    if isinstance(client.door, InProcess) or client.again:
+        told = [json.loads(body)["data"]["Number"] for *_, body in receiver().calls]
+        assert told in ([1], [1, 1])
+        [hook] = client.door.call("ListBucketWebhooks", BucketName="depot")["WebhookSet"]
+        assert (hook["WaitingCount"], hook["DeadCount"]) == (0, 0)

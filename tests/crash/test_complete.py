@@ -11,19 +11,23 @@ from typing import Any
 import pytest
 
 from entrepot import failpoint
+from entrepot.store.s3_bucket import Bucket
+from tests import s3, stored
 from tests.conftest import Loop, TestHub
+from tests.crash.bucket_verbs import BUCKET_VERBS, NAMED_ELSEWHERE
 from tests.crash.client import Client
 from tests.crash.doors import SETTINGS, InProcess
 from tests.crash.scenes import BUCKETS
 from tests.crash.verbs import VERBS, Verb
 
 MONTH, THREE_DAYS = 30 * 86_400, 3 * 86_400
+AT_ONCE = {"PUT_OBJECT", "UPLOAD_PART"}
 SOURCE = Path(failpoint.__file__).parent
 
 
-def prepared(loop: Loop, folder: Path, verb: Verb) -> tuple[TestHub, Client]:
+def prepared(loop: Loop, folder: Path, verb: Verb, **given: str) -> tuple[TestHub, Client]:
     """A hub in which what the verb needs was done three days ago, or long enough for a collection: a month ago."""
-    hub = TestHub(loop, folder, **SETTINGS)
+    hub = TestHub(loop, folder, **SETTINGS, **given)
     for name in BUCKETS:
         hub.bucket(name)
     now = hub.hub.clock
@@ -66,6 +70,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_every_step_has_a_failpoint_and_every_failpoint_is_listed(
     loop: Loop, tmp_path: Path, verb: Verb, monkeypatch: pytest.MonkeyPatch, steps: list[str]
 ) -> None:
+    stored.only_files()
     hub, client = prepared(loop, tmp_path / "data", verb)
     writer = hub.hub.db._writer  # type: ignore[attr-defined]
     # The trace comes before the statement runs; what counts is that COMMIT stands between its two points.
@@ -83,13 +88,40 @@ def test_every_step_has_a_failpoint_and_every_failpoint_is_listed(
     hub.close()
 
 
+@pytest.mark.parametrize("verb", BUCKET_VERBS, ids=lambda verb: verb.name)
+def test_between_two_changes_of_a_bucket_is_a_failpoint(
+    loop: Loop, tmp_path: Path, verb: Verb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, client = prepared(loop, tmp_path / "data", verb, **s3.settings_of(tmp_path / "data"))
+    steps: list[str] = []
+    ask = Bucket._ask
+
+    async def watched(bucket: Bucket, request: str, *words: Any, **given: Any) -> Any:
+        answer = await ask(bucket, request, *words, **given)
+        if not request.startswith(("get", "head", "list")):
+            steps.append(request.upper())
+        return answer
+
+    monkeypatch.setattr(Bucket, "_ask", watched)
+    monkeypatch.setattr(failpoint, "hook", steps.append)
+    verb.drive(client)
+    steps.append("ANSWER")
+    passed = [one for one in steps if not one.isupper() and not one.startswith(NAMED_ELSEWHERE)]
+    assert passed == failpoint.path(verb.path)
+    for one, following in itertools.pairwise(steps):
+        # A tail and the part that it becomes, should nothing come after it, are on their way at once.
+        assert not (one.isupper() and following.isupper()) or {one, following} == AT_ONCE, (one, following)
+    client.check()
+    hub.close()
+
+
 def test_every_failpoint_of_the_source_is_passed_by_a_verb_of_the_table() -> None:
     placed = {
         name
         for path in SOURCE.rglob("*.py")
         for name in re.findall(r'failpoint\.at\("([^"]+)"\)', path.read_text("utf-8"))
     }
-    assert placed == {name for verb in VERBS for name in failpoint.path(verb.path)}
+    assert placed == {name for verb in (*VERBS, *BUCKET_VERBS) for name in failpoint.path(verb.path)}
     # One of these commits, and the two places of a commit have the same names in both.
     writers = {"db_sqlite.py", "postgres_writer.py"}
     calls = sum(

@@ -4,6 +4,7 @@ A real process passes the failpoints of the verb up to one and dies there. Anoth
 """
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,11 @@ import pytest
 from entrepot import failpoint
 from entrepot.ops import check, collect, janitor
 from entrepot.ops.collect import Report
+from tests import s3, stored
 from tests.clients.judge import wrong_counters
 from tests.conftest import Loop, TestHub
+from tests.crash.bucket_verbs import BUCKET_VERBS
+from tests.crash.client import Client
 from tests.crash.doors import KILLED, Processes
 from tests.crash.test_complete import MONTH, prepared
 from tests.crash.verbs import VERBS, Verb
@@ -20,13 +24,13 @@ from tests.crash.verbs import VERBS, Verb
 pytestmark = [pytest.mark.slow]
 
 
-def crashes() -> list[tuple[Verb, str]]:
+def crashes(verbs: Sequence[Verb]) -> list[tuple[Verb, str]]:
     """Each verb with each beginning of its path: it dies at the last point.
 
     Where two verbs begin in the same way and go on in different ones, one of them dies in the common part.
     """
     found: list[tuple[Verb, str]] = []
-    for verb in VERBS:
+    for verb in verbs:
         points = failpoint.path(verb.path)
         known = {path for other, path in found if other.path != verb.path}
         beginnings = (" ".join(points[: place + 1]) for place in range(len(points)))
@@ -41,9 +45,26 @@ def name_of(crash: object) -> str:
     return f"{len(points)}-{points[-1]}"
 
 
-@pytest.mark.parametrize(("verb", "path"), crashes(), ids=name_of)
+@pytest.mark.parametrize(("verb", "path"), crashes(VERBS), ids=name_of)
 def test_a_kill_between_any_two_steps(loop: Loop, tmp_path: Path, verb: Verb, path: str) -> None:
+    stored.only_files()
     hub, client = prepared(loop, tmp_path / "data", verb)
+    killed_and_gone_on(hub, client, verb, path)
+    assert on_disk(hub.settings.data_dir) == accounted(hub.settings.data_dir)
+
+
+@pytest.mark.parametrize(("verb", "path"), crashes(BUCKET_VERBS), ids=name_of)
+def test_a_kill_between_two_requests_to_a_bucket(loop: Loop, tmp_path: Path, verb: Verb, path: str) -> None:
+    hub, client = prepared(loop, tmp_path / "data", verb, **s3.settings_of(tmp_path / "data"))
+    killed_and_gone_on(hub, client, verb, path)
+    found = {one.stored_key: one.stat().st_size for one in stored.objects(hub)}
+    assert ({f"blobs/{key}": size for key, size in found.items()}, stored.growing(hub)) == (
+        accounted(hub.settings.data_dir), [],
+    )  # fmt: skip
+
+
+def killed_and_gone_on(hub: TestHub, client: Client, verb: Verb, path: str) -> None:
+    """The verb is killed at the end of the path; a new process finds what was acknowledged, and ends the verb."""
     hub.close()
     dying = Processes(hub, path)
     client.door = dying
@@ -68,7 +89,6 @@ def test_a_kill_between_any_two_steps(loop: Loop, tmp_path: Path, verb: Verb, pa
         client.check(blobs=False)
     finally:
         living.kill()
-    assert on_disk(hub.settings.data_dir) == accounted(hub.settings.data_dir)
 
 
 def long_after(hub: TestHub) -> None:

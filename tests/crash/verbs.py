@@ -128,6 +128,26 @@ VERBS = (
         scenes.tag_deleted,
     ),
     Verb(
+        "tag an image",
+        f"tag-image.begun {COMMIT} tag-image.done {AUDIT}",
+        scenes.tag_image,
+        scenes.two_images,
+    ),
+    Verb(
+        "start runs by triggers",
+        f"dispatch.found {COMMIT} dispatch.filed {COMMIT} dispatch.fired {COMMIT} dispatch.started",
+        scenes.start_runs,
+        scenes.triggered,
+        is_chore=True,
+    ),
+    Verb(
+        "send to a webhook",
+        f"dispatch.found {COMMIT} dispatch.filed {COMMIT} webhook.found webhook.sent {COMMIT} webhook.settled {COMMIT}",
+        scenes.send,
+        scenes.hooked,
+        is_chore=True,
+    ),
+    Verb(
         "delete a bucket",
         f"delete-bucket.begun {COMMIT} delete-bucket.done {AUDIT}",
         scenes.delete_bucket,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from entrepot.ops import clocks, collect, janitor
+from tests import stored
 from tests.conftest import Loop, entrepot
 from tests.registry.kit import digest, push_blob, push_image
 from tests.registry.test_collect import DAY, WEEK, Aging, document, put
@@ -120,7 +121,7 @@ def test_what_was_filed_under_a_clock_ahead_does_not_wait_for_that_year(depot: J
     depot.serve(2 * WEEK, pace=3600)
     assert depot.pull(gone) == 404
     assert depot.request("HEAD", f"/v2/{APP}/blobs/{name}", login=depot.main).status == 404
-    assert list((depot.settings.data_dir / "uploads").iterdir()) == []
+    assert stored.growing(depot) == []
     assert depot.is_clean()
 
 

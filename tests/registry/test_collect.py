@@ -11,6 +11,7 @@ import pytest
 
 from entrepot.ops import check, collect
 from entrepot.ops.collect import READERS, Report
+from tests import stored
 from tests.conftest import Loop, TestHub
 from tests.registry.kit import digest, push_blob, push_image
 
@@ -33,8 +34,8 @@ class Aging(TestHub):
         self.now += seconds
         return self.run(collect.collect(self.hub))
 
-    def files(self) -> list[Path]:
-        return [one for one in (self.settings.data_dir / "blobs").rglob("*") if one.is_file()]
+    def files(self) -> list[stored.Kept]:
+        return stored.objects(self)
 
     def count(self, table: str) -> int:
         return int(self.run(self.hub.db.read(lambda rows: rows.one(f"SELECT COUNT(*) FROM {table}")))[0])
@@ -228,10 +229,7 @@ def test_a_preview_tells_what_would_go_and_removes_nothing(depot: Aging) -> None
 
 
 def test_bytes_that_never_got_a_row_go_after_a_while(depot: Aging) -> None:
-    shard = depot.settings.data_dir / "blobs" / "sha256" / "ab"
-    shard.mkdir(parents=True, exist_ok=True)
-    orphan = shard / ("ab" * 32 + "-lost")
-    orphan.write_bytes(b"lost")
+    orphan = stored.put(depot, f"u/ab/{'ab' * 18}_lost", b"lost")
     assert depot.later(0).orphans == 0
     depot.now += 2 * DAY
     [found] = depot.run(check.check(depot.hub, deep=False, repair=False, progress=lambda *_: None))

@@ -1,6 +1,7 @@
 """Stored bytes that rot, vanish or cannot be read: found, not served, told, and healed by the next push."""
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from entrepot.ops import check, collect, damage, janitor, scrub
 from entrepot.store.blobs import Unreadable
 from entrepot.store.sql import damage as sql
+from tests import stored
 from tests.conftest import Loop, Reply
 from tests.registry.kit import digest, manifest_of, push_blob, put_manifest
 from tests.registry.test_collect import DAY, Aging
@@ -33,9 +35,8 @@ def depot(request: pytest.FixtureRequest, loop: Loop, tmp_path: Path) -> Iterato
     made.close()
 
 
-def file_of(hub: Aging, name: str) -> Path:
-    [found] = [one for one in hub.files() if name.partition(":")[2] in one.name and "quarantine" not in one.parts]
-    return found
+def file_of(hub: Aging, name: str) -> stored.Kept:
+    return stored.object_of(hub, name)
 
 
 def rot(hub: Aging, name: str, change: Any) -> None:
@@ -122,13 +123,16 @@ def test_a_rotten_file_is_set_aside_for_a_while(loop: Loop, tmp_path: Path) -> N
     rot(depot, name, ROT["flipped"])
     pass_(depot)
     [aside] = depot.files()
-    assert (aside.parent.name, aside.read_bytes()) == ("quarantine", ROT["flipped"](content))
+    assert ("quarantine" in aside.parts, aside.read_bytes()) == (True, ROT["flipped"](content))
     # A second look does not tell it again, nor call it missing because it is aside.
     pass_(depot)
     assert [one[2] for one in damaged(depot)] == ["damaged"]
     assert len(audit(depot)) == 1
     push_blob(depot, APP, content, depot.main)
-    os.utime(aside, (depot.now, depot.now))
+    if isinstance(aside, Path):
+        os.utime(aside, (depot.now, depot.now))
+    else:
+        depot.now = time.time()
     depot.now += 6 * DAY
     assert depot.run(janitor.drop_quarantined(depot.hub)) == 0
     depot.now += 2 * DAY
@@ -185,15 +189,13 @@ class TestFiles:
     def test_a_volume_that_is_not_mounted_marks_nothing(self, depot: Aging) -> None:
         content = os.urandom(3000)
         name = push_blob(depot, APP, content, depot.main)
-        folder = depot.settings.data_dir / "blobs" / "sha256"
-        folder.rename(folder.with_name("away"))
-        for method in ("HEAD", "GET"):
-            assert ask(depot, method, name).status == 503
-        started = depot.request("POST", f"/v2/{APP}/blobs/uploads/?digest={name}", body=content, login=depot.main)
-        assert started.status == 503
-        [found] = depot.run(check.check(depot.hub, deep=True, repair=True, progress=lambda *_: None))
-        assert (found.kind, "mounted" in found.what) == ("unchecked", True)
-        folder.with_name("away").rename(folder)
+        with stored.away(depot):
+            for method in ("HEAD", "GET"):
+                assert ask(depot, method, name).status == 503
+            started = depot.request("POST", f"/v2/{APP}/blobs/uploads/?digest={name}", body=content, login=depot.main)
+            assert started.status == 503
+            [found] = depot.run(check.check(depot.hub, deep=True, repair=True, progress=lambda *_: None))
+            assert (found.kind, "mounted" in found.what or "right place" in found.what) == ("unchecked", True)
         assert ask(depot, "GET", name).body == content
         assert depot.is_clean()
 
@@ -209,7 +211,7 @@ class TestFiles:
 
         depot.hub.blobs.stream = failing
         reply = ask(depot, "GET", name, headers={"range": "bytes=0-2999998"})
-        assert (reply.status, len(reply.body)) == (206, 1024 * 1024)
+        assert (reply.status, 0 < len(reply.body) <= 1024 * 1024) == (206, True)
         assert [one.digest for one in depot.run(depot.hub.db.read(sql.suspects, 10))] == [name]
         depot.hub.blobs.stream = real
         depot.run(scrub.step(depot.hub, "test"))

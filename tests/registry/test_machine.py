@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from entrepot.ops import check, collect, janitor
 from entrepot.ops.collect import Report
+from tests import stored
 from tests.conftest import Loop, Reply, TestHub
 from tests.registry.story import (
     BUCKETS,
@@ -396,10 +397,9 @@ class Stories(RuleBasedStateMachine):
         assert self.counted() == (len(self.model.manifests), len(kept), 0)
         World.now += DAY
         World.hub.run(collect.collect(World.hub.hub))
-        folder = World.hub.settings.data_dir
-        files = sorted(one.stat().st_size for one in (folder / "blobs").rglob("*") if one.is_file())
+        files = sorted(one.stat().st_size for one in stored.objects(World.hub))
         assert files == sorted(size for one in kept if (size := len(CONTENTS[one])) > ROW_BYTES)
-        assert list((folder / "uploads").iterdir()) == []
+        assert stored.growing(World.hub) == []
         for bucket in BUCKETS:
             row = World.hub.run(
                 World.hub.hub.db.read(

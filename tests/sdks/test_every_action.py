@@ -87,8 +87,37 @@ def _flows(story: Story) -> None:
     assert len(story.call("ListSFInstances", WorkflowId=flow)["InstanceSet"]) == 2
     with pytest.raises(exc.RetCodeException):
         story.call("CancelSFInstance", InstanceId=run)
+    _triggers(story, flow)
     story.call("DeleteSFWorkflow", WorkflowId=flow)
     story.call("DeleteSFNamespace", Namespace=namespace)
+
+
+def _triggers(story: Story, flow: str) -> None:
+    nightly = {"TriggerKind": "Cron", "Cron": "0 3 * * *", "TimeZone": "Asia/Shanghai"}
+    made = story.call("CreateSFTrigger", WorkflowId=flow, **nightly)["TriggerId"]
+    story.call("UpdateSFTrigger", TriggerId=made, Cron="0 4 * * *")
+    [kept] = story.call("ListSFTriggers", WorkflowId=flow)["TriggerSet"]
+    assert (kept["Cron"], kept["NextTime"] > time.time()) == ("0 4 * * *", True)
+    story.call("DeleteSFTrigger", TriggerId=made)
+
+
+def _webhooks(story: Story) -> None:
+    bucket = {"BucketName": "story-one"}
+    made = story.call("CreateBucketWebhook", **bucket, Url="http://127.0.0.1:9/hook", Event=["image.pushed"])
+    hook = {**bucket, "WebhookId": made["WebhookId"]}
+    story.call("UpdateBucketWebhook", **hook, Match=["app:v*"])
+    [kept] = story.call("ListBucketWebhooks", **bucket)["WebhookSet"]
+    assert (kept["Event"], kept["Match"]) == (["image.pushed"], ["app:v*"])
+    assert not story.call("TestBucketWebhook", **hook)["Delivered"]
+    tag = {**bucket, "ImageName": "app", "TagName": "v9", "Source": "v3"}
+    assert story.call("TagImage", **tag)["Digest"].startswith("sha256:")
+    assert story.call("ListEvents", **bucket)["EventSet"][0]["TagName"] == "v9"
+    while not (waiting := story.call("ListWebhookDeliveries", **hook)["DeliverySet"]):
+        time.sleep(0.1)
+    assert waiting[0]["Number"] == 1
+    assert story.call("RedeliverWebhook", **hook)["Count"] == 0
+    story.call("DeleteBucketWebhook", **hook)
+    story.call("DeleteImage", **bucket, ImageName="app", Tag=["v9"])
 
 
 def _account(story: Story) -> None:
@@ -146,6 +175,7 @@ def _buckets(story: Story, shop: Shop) -> None:
     assert quotas[-1]["Used"] == 3
     assert {one["Kind"] for one in story.call("ListJobs")["JobSet"]} >= {"Collection", "Scrub", "Backup"}
     assert story.call("ListDamaged", BucketName="story-one")["TotalCount"] == 0
+    _webhooks(story)
     story.call("DeleteImage", BucketName="story-one", ImageName="app", Tag=["v1", "v2"])
     tag = {"BucketName": "story-one", "ImageName": "app", "TagName": "v1"}
     [gone, made] = story.call("ListTagHistory", **tag)["TagHistorySet"]

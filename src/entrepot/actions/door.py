@@ -6,12 +6,13 @@ are never logged: they hold secrets.
 
 import asyncio
 import json
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 import structlog
+
+from entrepot import tally
 
 # Their handlers file themselves when they are imported.
 from entrepot.actions import (
@@ -20,6 +21,7 @@ from entrepot.actions import (
     browse,
     buckets,
     damage,
+    events,
     history,
     iam,
     images,
@@ -33,6 +35,8 @@ from entrepot.actions import (
     stepflow,
     stepflow_runs,
     trash,
+    triggers,
+    webhooks,
 )
 from entrepot.actions.params import Params, read
 from entrepot.actions.run import Call, check_complete, check_project, run
@@ -44,10 +48,19 @@ from entrepot.ops.context import Ctx, Hub, Who
 from entrepot.ops.origin import Origin
 from entrepot.store.db import Rows
 from entrepot.store.sql import people as people_sql
+from entrepot.watch.told import tell
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 log = structlog.get_logger("actions")
+_FAILURES = frozenset({Kind.INTERNAL.row.ret_code, Kind.UNAVAILABLE.row.ret_code})
+_CALLS = {
+    (name, result): tally.cell(
+        "entrepot_calls", "counter", "Calls of the management API.", action=name or "unknown", result=result
+    )
+    for name in (*ACTIONS, "")
+    for result in ("ok", "refused", "failed")
+}
 
 
 class ActionsDoor:
@@ -60,7 +73,7 @@ class ActionsDoor:
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request_id = str(uuid.uuid4())
+        request_id = scope["request_id"].decode("ascii")
         params = Params()
         warnings: list[str] = []
         try:
@@ -75,9 +88,14 @@ class ActionsDoor:
             log.exception("action failed", action=params.action[:60], request_id=request_id)
             hidden = HubError(Kind.INTERNAL, f"report request {request_id} to the operator")
             code, message, answer = hidden.kind.row.ret_code, hidden.message, Response()
+        self._count(params.action, code)
         log.debug("call", action=params.action[:60], ret_code=code, agent=_agent(scope), request_id=request_id)
         head = {"RetCode": code, "Action": f"{params.action[:100]}Response", "Message": message}
         await _send(send, _joined(head, answer), request_id, warnings)
+
+    def _count(self, action: str, code: int) -> None:
+        result = "ok" if code == 0 else "failed" if code in _FAILURES else "refused"
+        self._hub.tally.add(_CALLS[action if action in ACTIONS else "", result])
 
     async def _body_in_time(self, receive: Receive) -> bytes:
         idle = self._hub.settings.idle_seconds
@@ -112,6 +130,7 @@ class ActionsDoor:
         headers = dict(scope["headers"])
         base_url, address = self._origin.of(scope, headers)
         who = await self._caller(params, headers, address)
+        tell(scope, who.email, action=action.name)
         ctx = Ctx(self._hub, who, address, warnings)
         await check_project(ctx, params.text("ProjectId"))
         request = decode(action.request, params.signed)

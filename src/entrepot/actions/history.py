@@ -1,7 +1,15 @@
 """Handlers of api/history.py."""
 
 from entrepot.actions.run import Call, handles
-from entrepot.api.history import ListTagHistory, RestoredTag, RestoreTag, TagEvent, TagHistory
+from entrepot.api.history import (
+    ListTagHistory,
+    RestoredTag,
+    RestoreTag,
+    TagEvent,
+    TaggedImage,
+    TagHistory,
+    TagImage,
+)
 from entrepot.errors import HubError, Kind
 from entrepot.ops import manifests, permits
 from entrepot.store.db import Rows
@@ -43,3 +51,12 @@ async def restore_tag(call: Call, request: RestoreTag) -> RestoredTag:
         call.ctx, request.bucket_name, request.image_name, request.tag_name, request.digest
     )
     return RestoredTag(digest=digest)
+
+
+@handles(TagImage)
+async def tag_image(call: Call, request: TagImage) -> TaggedImage:
+    """Like a push of the same manifest under the tag."""
+    digest = await manifests.tag_image(
+        call.ctx, request.bucket_name, request.image_name, request.tag_name, request.source
+    )
+    return TaggedImage(digest=digest)

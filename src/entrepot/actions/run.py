@@ -58,10 +58,12 @@ _TARGETS = (
     "bucket_name", "repo_name", "image_name", "tag_name", "tag", "user_name", "new_user_name", "access_key_id",
     "project_id", "policy_name", "policy_urn", "policy_urns", "role_name", "role_urn", "role_session_name",
     "grantee_id", "deletion_id", "robot_name", "namespace", "workflow_name", "workflow_id", "instance_id", "endpoint",
+    "webhook_id", "delivery_id", "trigger_id", "source",
 )  # fmt: skip
 _DETAILS = (
     "right", "permission", "scope", "status", "is_shared", "is_out_side", "network", "api_network_mask",
-    "login_network_mask", "preset", "except_tag", "expire_time",
+    "login_network_mask", "preset", "except_tag", "expire_time", "event", "match", "enabled", "trigger_kind", "cron",
+    "time_zone", "bucket",
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from entrepot.api import (
     browse,
     buckets,
     damage,
+    events,
     history,
     iam,
     images,
@@ -19,6 +20,8 @@ from entrepot.api import (
     stepflow,
     stepflow_runs,
     trash,
+    triggers,
+    webhooks,
 )
 from entrepot.api.declare import ACTIONS
 

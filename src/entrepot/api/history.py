@@ -69,3 +69,29 @@ class RestoreTag(Request, frozen=True):
         ),
     ] = ""
     returns: ClassVar = RestoredTag
+
+
+class TaggedImage(Response, frozen=True):
+    """Answer of TagImage."""
+
+    digest: Annotated[str, doc("Digest that the tag points to now", "标签现在指向的摘要", eg="sha256:...")]
+
+
+@action(
+    group="Entrepot",
+    needs="push",
+    safe=False,
+    title="设置标签",
+    zh=f"让标签指向同一镜像中已有的摘要或另一标签的摘要，标签可新建或移动。不可变标签不能移动。{OWN}",
+)
+class TagImage(Request, frozen=True):
+    """Point a tag, new or not, at what the image holds already: a digest, or what another tag points to. An own action.
+
+    As a push of the same manifest under that tag would; an immutable tag is not moved.
+    """
+
+    bucket_name: BucketName
+    image_name: ImageName
+    tag_name: Annotated[str, doc("Tag to set", "要设置的标签", eg="stable", blank="refused")]
+    source: Annotated[str, doc("Digest or tag of the image", "镜像的摘要或标签", eg="v1", blank="refused")]
+    returns: ClassVar = TaggedImage

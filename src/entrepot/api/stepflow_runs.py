@@ -60,7 +60,14 @@ class Instance(Model, frozen=True, kw_only=True):
             eg="Success",
         ),
     ]
-    cause: Annotated[str, doc("What started it: Hand, Url, Rerun, Step <name>", "触发方式", eg="Hand")]
+    cause: Annotated[
+        str,
+        doc(
+            "What started it: Hand, Url, Rerun, Cron, Event <bucket>/<Number>, Step <name>",
+            "触发方式：Hand、Url、Rerun、Cron、Event <仓库>/<编号>、Step <步骤>",
+            eg="Event helloworld/7",
+        ),
+    ]
     user: Annotated[str, doc("Who started it", "触发者", eg="main@example.com")]
     fault: Annotated[str, doc("Why it failed", "失败原因", eg="")]
     parent: Annotated[str, doc("The run that this one is a step of", "上级实例ID", eg="")]

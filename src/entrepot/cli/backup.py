@@ -160,7 +160,10 @@ def restore(target: str, data: str, name: str | None, key_file: str | None, acce
     async def work() -> "tuple[Restored, list[str]]":
         with shown(quiet=as_json) as progress, ops.into(settings.data_dir, folder, name) as generation:
             blobs = wiring.objects_of(settings)
-            report = await ops.restore(folder, generation, settings.data_dir, blobs, key=key, progress=progress)
+            try:
+                report = await ops.restore(folder, generation, settings.data_dir, blobs, key=key, progress=progress)
+            finally:
+                await blobs.close()
             if report.lost and not accept_losses:
                 return report, []
             hub = await wiring.open_hub(settings, restoring=True)

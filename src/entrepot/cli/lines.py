@@ -11,7 +11,7 @@ from entrepot.ops.people import Secrets
 def first_steps(settings: Settings, made: Secrets | None) -> str:
     """Lines for Docker, curl and the Python SDK; with real secrets only right after they were made."""
     host = f"{settings.host}:{settings.port}"
-    base = settings.public_url.rstrip("/") or f"http://{host}"
+    base = settings.public_url.rstrip("/") or f"{'https' if settings.tls_cert else 'http'}://{host}"
     name = base.partition("://")[2]
     region = settings.default_region
     public_key = made.public_key if made else "YOUR_PUBLIC_KEY"

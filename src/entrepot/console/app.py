@@ -14,6 +14,7 @@ from entrepot.console import (  # noqa: F401 - their pages file themselves
     account,
     audit,
     buckets,
+    events,
     explorer,
     images,
     jobs,
@@ -29,6 +30,8 @@ from entrepot.console import (  # noqa: F401 - their pages file themselves
     runs,
     sign_in,
     trash,
+    triggers,
+    webhooks,
     workflows,
 )
 from entrepot.console.cookies import cookie, csrf_holds, csrf_token, jar, look_cookies
@@ -41,6 +44,7 @@ from entrepot.errors import HubError, Kind
 from entrepot.ops import visitors
 from entrepot.ops.context import Hub
 from entrepot.ops.origin import Origin
+from entrepot.watch.told import tell
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -80,18 +84,19 @@ class Console:
         except HubError as fault:
             answer = _refused(fault)
         except Exception:
-            number = str(uuid.uuid4())
+            number = scope["request_id"].decode("ascii")
             log.exception("page failed", path=visit.path[:200], request_id=number)
             answer = _refused(HubError(Kind.INTERNAL, f"report request {number} to the operator"))
         if isinstance(answer, Moved):
-            await send_moved(send, answer)
+            await send_moved(send, answer, is_secure=visit.is_secure)
             return
         cookie_lines: tuple[str, ...] = ()
         if visit.visitor is None and not visit.visit_cookie:
             visit.visit_cookie = uuid.uuid4().hex
             cookie_lines = (cookie("visit", visit.visit_cookie, is_secure=visit.is_secure),)
         body = self._renderer.page(visit, answer, theme, csrf_token(visit))
-        await send_bytes(send, answer.status, body, cookie_lines, head=scope["method"] == "HEAD")
+        is_head = scope["method"] == "HEAD"
+        await send_bytes(send, answer.status, body, cookie_lines, head=is_head, is_secure=visit.is_secure)
 
     async def _answer(self, visit: Visit, request: Request) -> Shown | Moved:
         if request.method not in {"GET", "HEAD", "POST"}:
@@ -104,6 +109,7 @@ class Console:
         if request.method != "POST" and (lines := look_cookies(visit)):
             return Moved(visit.here(lang=None, theme=None), lines)
         await self._recognise(visit, request)
+        tell(request.scope, visit.visitor.who.email if visit.visitor else "", page=page.path)
         if visit.visitor is None and not page.is_open:
             return Moved(link("/console/login", next=visit.here()))
         if request.method != "POST":

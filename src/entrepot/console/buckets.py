@@ -1,7 +1,7 @@
 """Buckets: the list, one bucket with its images, and its settings."""
 
 from entrepot.console.pages import Nav, page, stay, to
-from entrepot.console.visit import Moved, Shown, Visit
+from entrepot.console.visit import Moved, Shown, Visit, listed
 
 ROWS = 25
 SECTION = "/console/buckets"
@@ -32,7 +32,7 @@ async def show_all(visit: Visit) -> Shown:
     region = visit.query.get("region", "")
     where = {"Region": region} if region in visit.hub.settings.region_ids else {}
     offset = visit.number("offset")
-    listed = await visit.run(
+    found = await visit.run(
         "ListBuckets",
         where,
         BucketType=scope,
@@ -45,8 +45,8 @@ async def show_all(visit: Visit) -> Shown:
     return Shown(
         "buckets.html",
         {
-            "buckets": listed.bucket_set,
-            "total": listed.total_count,
+            "buckets": found.bucket_set,
+            "total": found.total_count,
             "offset": offset,
             "rows": ROWS,
             "scope": scope,
@@ -66,7 +66,7 @@ async def show_one(visit: Visit) -> Shown:
     name = visit.query.get("name", "")
     bucket = (await visit.run("DescribeBucket", BucketName=name)).bucket
     offset = visit.number("offset")
-    listed = await visit.run(
+    found = await visit.run(
         "ListImages", BucketName=name, Prefix=visit.query.get("q", "")[:200], Limit=str(ROWS), Offset=str(offset)
     )
     quotas = await visit.tried("ListQuotas", BucketName=name) if bucket.is_own else None
@@ -75,8 +75,8 @@ async def show_one(visit: Visit) -> Shown:
         {
             "bucket": bucket,
             "tab": "images",
-            "images": listed.image_set,
-            "total": listed.total_count,
+            "images": found.image_set,
+            "total": found.total_count,
             "offset": offset,
             "rows": ROWS,
             "quotas": quotas.quota_set if quotas else [],
@@ -88,8 +88,7 @@ async def _networks(visit: Visit) -> Moved | None:
     """One text of networks in the form, one parameter each on the wire."""
     if visit.form.get("do") != "SetBucketNetworkPolicy":
         return None
-    listed = visit.form.get("Networks", "").replace(",", " ").split()
-    params = {f"Network.{place}": one for place, one in enumerate(listed)} or {"Network.0": ""}
+    params = listed("Network", visit.form.get("Networks", "")) or {"Network.0": ""}
     outside = "true" if visit.form.get("IsOutSide") else "false"
     await visit.run("SetBucketNetworkPolicy", params, BucketName=visit.form.get("BucketName", ""), IsOutSide=outside)
     return Moved(stay(visit))

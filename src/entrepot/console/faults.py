@@ -80,6 +80,14 @@ def said(fault: HubError, lang: str) -> str:
     return _found(_DETAILS, fault.detail) or fault.detail
 
 
+def told(message: str, lang: str) -> str:
+    """A refusal that was written down as its whole message, in the language of its reader."""
+    for kind in Kind if lang == "zh" else ():
+        if values := _values(tuple(kind.row.message.split("{}")), message):
+            return f"{meaning(kind, lang)}：{said(HubError(kind, values[0]), lang)}"
+    return message
+
+
 def phrase(text: str, lang: str) -> str:
     """A warning, or why something happens, in the language of its reader."""
     return _spoken(text) if lang == "zh" and len(text) <= LONGEST else text

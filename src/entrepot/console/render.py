@@ -115,6 +115,7 @@ class Renderer:
             "fault": visit.fault,
             "explain": lambda fault: faults.explain(fault, visit.lang),
             "meaning": lambda kind: faults.meaning(kind, visit.lang),
+            "told": lambda message: faults.told(message, visit.lang),
             "phrase": lambda text: faults.phrase(text, visit.lang),
             "done": deed(done, visit.lang) if done in ACTIONS else "",
             "deed": lambda action: deed(action, visit.lang),
@@ -126,8 +127,13 @@ class Renderer:
 
 
 def ago(seconds: int, lang: str) -> str:
-    """3 hours ago, or in 3 hours; a year is told as days too, the exact time stands beside it."""
+    """3 hours ago, or in 3 hours; a year is told as days too, the exact time stands beside it.
+
+    A few seconds ahead may be another node's clock, and are now.
+    """
     apart = abs(seconds)
+    if -60 < seconds < -3:
+        return "即将" if lang == "zh" else "in a moment"
     if apart < 60:
         return "刚刚" if lang == "zh" else "just now"
     _, unit, en, zh = next((one for one in _STEPS if apart < one[0]), _STEPS[-1])

@@ -3,7 +3,7 @@
 import json
 
 from entrepot.console.pages import page, show_answer, stay
-from entrepot.console.visit import Moved, Shown, Visit
+from entrepot.console.visit import Moved, Shown, Visit, listed
 
 ROWS = 25
 EXAMPLE = [{"Match": ["*"], "Except": ["latest"], "KeepNewest": 10, "KeepPulledDays": 90}]
@@ -18,8 +18,7 @@ async def _lists(visit: Visit) -> Shown | Moved | None:
         return None
     params = {"BucketName": visit.form.get("BucketName", "")}
     for wire, name in (("Tag", "Tags"), ("ExceptTag", "ExceptTags")):
-        patterns = visit.form.get(name, "").replace(",", " ").split()
-        params |= {f"{wire}.{place}": one for place, one in enumerate(patterns)}
+        params |= listed(wire, visit.form.get(name, ""))
     await visit.run(action, {"Tag.0": "", **params})
     return Moved(stay(visit))
 

@@ -109,6 +109,11 @@ class Visit:
         return link(self.path, **kept)
 
 
+def listed(name: str, text: str) -> dict[str, str]:
+    """A list on the wire, one parameter each, of the words of one text in a form."""
+    return {f"{name}.{place}": one for place, one in enumerate(text.replace(",", " ").split())}
+
+
 def link(path: str, **query: Any) -> str:
     """A path of the console with a query; empty parts are left out."""
     text = urlencode({name: str(value) for name, value in query.items() if value not in {None, ""}})

@@ -27,12 +27,15 @@ STRICT = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=()"),
 ]
+HSTS = (b"strict-transport-security", b"max-age=31536000")
+"""Who has seen the console over TLS once is not led to it without."""
 
 
 class Request:
     """An ASGI request."""
 
     def __init__(self, scope: dict[str, Any], receive: Receive) -> None:
+        self.scope = scope
         self.method: str = scope["method"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self._query: bytes = scope["query_string"]
@@ -82,7 +85,9 @@ def _fields(raw: bytes) -> dict[str, str]:
     return found
 
 
-async def send_bytes(send: Send, status: int, body: bytes, cookies: tuple[str, ...] = (), *, head: bool) -> None:
+async def send_bytes(
+    send: Send, status: int, body: bytes, cookies: tuple[str, ...] = (), *, head: bool, is_secure: bool
+) -> None:
     """A page: never stored, never framed."""
     headers = [
         (b"content-type", b"text/html; charset=utf-8"),
@@ -90,19 +95,21 @@ async def send_bytes(send: Send, status: int, body: bytes, cookies: tuple[str, .
         (b"cache-control", b"no-store"),
         (b"vary", b"accept-language, cookie"),
         *STRICT,
+        *([HSTS] if is_secure else []),
         *((b"set-cookie", line.encode("latin-1")) for line in cookies),
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else body})
 
 
-async def send_moved(send: Send, moved: Moved) -> None:
+async def send_moved(send: Send, moved: Moved, *, is_secure: bool) -> None:
     """303 to a path of ours."""
     headers = [
         (b"location", moved.to.encode("ascii")),
         (b"content-length", b"0"),
         (b"cache-control", b"no-store"),
         *STRICT,
+        *([HSTS] if is_secure else []),
         *((b"set-cookie", line.encode("latin-1")) for line in moved.cookies),
     ]
     await send({"type": "http.response.start", "status": 303, "headers": headers})

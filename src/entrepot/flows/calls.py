@@ -83,7 +83,7 @@ async def _ask_here(hub: Hub, instance: Instance, body: dict[str, Any]) -> dict[
         project = body.get("ProjectId")
         if project and not await hub.db.read(people_sql.has_project, who.account_id, str(project)):
             raise HubError(Kind.UNKNOWN_PROJECT, str(project)[:60])
-        ctx = Ctx(hub, who, instance.address)
+        ctx = Ctx(hub, who, instance.address, depth=instance.hops)
         response = await run(Call(ctx, instance.host), decode(action.request, as_form(body)))
     except HubError as fault:
         if fault.kind is Kind.UNAVAILABLE:
@@ -128,8 +128,8 @@ async def _ask_workflow(hub: Hub, instance: Instance, task: Task, low: dict[str,
         found = sql.workflow(rows, f"{instance.workflow_id.partition('.')[0]}.{low['workflow']}"[:128])
         if found is None:
             raise HubError(Kind.FLOW_UNKNOWN, f"workflow {low['workflow']}"[:100])
-        ctx = Ctx(hub, who, instance.address)
-        more = {"instance_id": child_id, "parent": instance.id, "depth": instance.depth + 1}
+        ctx = Ctx(hub, who, instance.address, depth=instance.hops)
+        more: dict[str, Any] = {"instance_id": child_id, "parent": instance.id, "depth": instance.depth + 1}
         flows.ask_run(
             rows, ctx, found, 0, low.get("input") or {}, cause=f"Step {task.name}", host=instance.host, **more
         )

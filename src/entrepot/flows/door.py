@@ -44,8 +44,9 @@ class FlowsDoor:
         except HubError as fault:
             status, answer = fault.kind.row.status, {"RetCode": fault.kind.row.ret_code, "Message": fault.message}
         except Exception:
-            log.exception("workflow call failed")
-            hidden = HubError(Kind.INTERNAL, "the operator's log says more")
+            request_id = scope["request_id"].decode("ascii")
+            log.exception("workflow call failed", request_id=request_id)
+            hidden = HubError(Kind.INTERNAL, f"report request {request_id} to the operator")
             status, answer = 500, {"RetCode": hidden.kind.row.ret_code, "Message": hidden.message}
         body = json.dumps(answer).encode()
         headers = [

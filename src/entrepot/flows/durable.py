@@ -37,6 +37,7 @@ class Durable:
         self._hub = hub
         self._hub_loop = hub_loop
         self._stops: dict[str, asyncio.Event] = {}
+        self._is_left = False
         self.at_work: set[str] = set()
 
     async def launch(self) -> None:
@@ -56,6 +57,7 @@ class Durable:
 
     async def stop(self) -> None:
         """Leave runs where they are; they go on at the next start."""
+        self._is_left = True  # from here on a fault says that the records are closed, nothing of the run
         await asyncio.to_thread(DBOS.destroy)
         left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:
@@ -112,6 +114,7 @@ class Durable:
                 tasks = made.done(key, await open_.pop(key)[1])
             await DBOS.run_step_async({"name": ".finish"}, self._finish, instance_id, made)
         except Exception as fault:
+            self._unless_left(fault)
             log.exception("a run failed in the engine", instance=instance_id)
             await self._end(instance_id, "Failure", "", f"the engine failed: {told(fault)}")
         finally:
@@ -161,6 +164,7 @@ class Durable:
         try:
             record = await reserved.run_async(options, self._do, instance_id, task)
         except Exception as fault:
+            self._unless_left(fault)
             return Result(None, told(fault))
         result = result_of(task, Record(record["Response"], "", record["At"]))
         if task.type == kinds.WAIT:
@@ -171,6 +175,10 @@ class Durable:
                 return result
             return Result(None, "cancelled")
         return result
+
+    def _unless_left(self, fault: Exception) -> None:
+        if self._is_left:
+            raise asyncio.CancelledError from fault
 
     async def _do(self, instance_id: str, task: Task) -> dict[str, Any]:
         response = await self.on_hub(perform(self._hub, instance_id, task))

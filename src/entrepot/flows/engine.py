@@ -1,7 +1,7 @@
 """Runs on DBOS: its records make a run go on where it was killed; what a run does next, the interpreter says.
 
 DBOS lives in a thread with a loop of its own, so that its database never holds up the hub's. It is imported and started
-when there is a run to be done, in the one process that holds the lock of the data folder.
+when there is a run to be done, or a trigger, in the one process that holds the lock of the data folder.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from entrepot.errors import HubError, Kind
 from entrepot.ops.context import Hub
 from entrepot.store.db import Rows
 from entrepot.store.sql import flow_runs as runs_sql
+from entrepot.store.sql import triggers as triggers_sql
 
 if TYPE_CHECKING:
     from dbos import DBOSClient
@@ -36,6 +37,11 @@ MOST_AT_ONCE = 100
 FORGET_PERIOD = 600.0
 
 log = structlog.get_logger("flows")
+
+
+def _is_needed(rows: Rows) -> bool:
+    """Whether there is a run to be done, or a trigger that may ask for one: starting takes seconds, an event cannot."""
+    return runs_sql.has_open(rows) or triggers_sql.any_enabled(rows)
 
 
 class FlowEngine:
@@ -76,12 +82,15 @@ class FlowEngine:
                 self._woken.clear()
                 try:
                     await self._step()
+                    self._hub.did("workflows")
                 except HubError as fault:  # a full disk or a busy database passes; the engine stays
                     log.warning("workflow step failed", reason=fault.message)
                 except Exception:
                     log.exception("workflow engine failed; it tries again")
+                # Not wait_for: that may lose a cancellation that comes with what it waits for.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), PERIOD)
+                    async with asyncio.timeout(PERIOD):
+                        await self._woken.wait()
         finally:
             await self._stop()
 
@@ -89,7 +98,7 @@ class FlowEngine:
         if self._durable is not None and not await self._hub.db.still_alone(CHORE):
             await self._stop()  # another node may run them by now
         if self._durable is None:
-            if not await self._hub.db.read(runs_sql.has_open) or not await self._is_mine():
+            if not await self._hub.db.read(_is_needed) or not await self._is_mine():
                 return
             await self._start()
         assert self._durable is not None
@@ -134,9 +143,12 @@ class FlowEngine:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="workflows", daemon=True)
         self._thread.start()
-        durable = Durable(self._hub, asyncio.get_running_loop())
-        await self._elsewhere(durable.launch())
-        self._durable = durable
+        self._durable = durable = Durable(self._hub, asyncio.get_running_loop())
+        try:
+            await self._elsewhere(durable.launch())
+        except Exception:
+            await self._stop()
+            raise
         # A run whose records were lost cannot go on: nobody knows what it did.
         for instance in await self._hub.db.read(runs_sql.in_state, "Running", 100_000):
             gone = await self._elsewhere(durable.why_gone(instance.id))

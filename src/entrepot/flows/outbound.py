@@ -1,6 +1,7 @@
 """Calls to the world on somebody's behalf: addresses checked and pinned, redirects checked again, all of it bounded."""
 
 import asyncio
+import functools
 import json
 import socket
 import ssl
@@ -72,6 +73,26 @@ class _Checked(AsyncNetworkBackend):
         raise last
 
 
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Made once: reading the system's certificates costs more than a call."""
+    return ssl.create_default_context()
+
+
+def open_pool(allowed: str) -> httpcore.AsyncConnectionPool:
+    """A connection that is kept for one call after another to the same place; ``allowed`` as in ``call``."""
+    return httpcore.AsyncConnectionPool(
+        ssl_context=_tls(), network_backend=_Checked(allowed), max_connections=1, retries=0
+    )
+
+
+async def post(
+    pool: httpcore.AsyncConnectionPool, url: str, headers: dict[str, str], body: bytes, *, most: int
+) -> Answer:
+    """One POST without redirects; of the answer's body the first ``most`` bytes are read. Raises CallFailed."""
+    return await _once(pool, "POST", url, headers, body, cut=most)
+
+
 async def call(
     allowed: str,
     method: str,
@@ -85,9 +106,7 @@ async def call(
 
     ``allowed``: networks inside that are open. The caller bounds the whole time. Raises CallFailed.
     """
-    async with httpcore.AsyncConnectionPool(
-        ssl_context=ssl.create_default_context(), network_backend=_Checked(allowed), max_connections=1
-    ) as pool:
+    async with open_pool(allowed) as pool:
         sent = {name: value for name, value in (headers or {}).items() if name.lower() not in _HOP}
         for _ in range(MOST_REDIRECTS + 1):
             answer = await _once(pool, method, url, sent, body)
@@ -103,7 +122,12 @@ async def call(
 
 
 async def _once(
-    pool: httpcore.AsyncConnectionPool, method: str, url: str, headers: dict[str, str], body: bytes
+    pool: httpcore.AsyncConnectionPool,
+    method: str,
+    url: str,
+    headers: dict[str, str],
+    body: bytes,
+    cut: int | None = None,
 ) -> Answer:
     fields = [("Host", check_url(url)), ("Accept-Encoding", "identity"), ("User-Agent", "entrepot"), *headers.items()]
     if body or method in {"POST", "PUT", "PATCH"}:
@@ -115,10 +139,12 @@ async def _once(
             gathered = bytearray()
             async for piece in reply.aiter_stream():
                 gathered += piece
+                if cut is not None and len(gathered) >= cut:
+                    break
                 if len(gathered) > MOST_BYTES:
                     raise CallFailed(f"the answer has more than {MOST_BYTES} bytes")
             found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in reply.headers}
-            return Answer(reply.status, found, bytes(gathered))
+            return Answer(reply.status, found, bytes(gathered[:cut]))
     except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.RemoteProtocolError) as fault:
         raise CallFailed(str(fault) or type(fault).__name__, may_retry=True) from fault
     except (httpcore.LocalProtocolError, UnicodeError, ValueError, OSError) as fault:

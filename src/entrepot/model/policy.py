@@ -199,7 +199,7 @@ class SystemPolicy(NamedTuple):
         return f"ucs:iam::ucs:policy/{self.name}"
 
 
-_HISTORY = ("entrepot:ListTagHistory", "entrepot:ListQuotas", "entrepot:RestoreTag")
+_HISTORY = ("entrepot:ListTagHistory", "entrepot:ListQuotas", "entrepot:RestoreTag", "entrepot:TagImage")
 
 SYSTEM = {
     one.urn: one

@@ -1,12 +1,15 @@
 """Buckets: make, share, delete. A bucket's name is global; its rows belong to one account."""
 
+from typing import Any
+
 from entrepot import failpoint
 from entrepot.errors import HubError, Kind
-from entrepot.model import globs, names, networks
+from entrepot.model import events, globs, names, networks
 from entrepot.ops import quotas, trash
 from entrepot.ops.context import Ctx, Hub
 from entrepot.store.db import Rows
 from entrepot.store.sql import buckets as sql
+from entrepot.store.sql import events as events_sql
 from entrepot.store.sql import grants as grants_sql
 from entrepot.store.sql import immutable, people
 from entrepot.store.sql import repos as repos_sql
@@ -47,6 +50,8 @@ async def create(
             is_public=is_public,
             description=description,
             now=ctx.now,
+            who=ctx.who.email,
+            depth=ctx.depth,
         )
         if not made:
             raise HubError(Kind.BUCKET_TAKEN, name)
@@ -84,6 +89,7 @@ async def update(ctx: Ctx, name: str, *, is_public: bool | None, description: st
             sql.count(rows, *place, is_public=is_public, step=1)
             sql.count(rows, *place, is_public=not is_public, step=-1)
             grants_sql.share(rows, bucket, is_public=is_public)
+            _tell(ctx, rows, bucket, events.SHARED if is_public else events.UNSHARED, Public=is_public)
 
     await ctx.hub.db.write(change)
 
@@ -106,6 +112,7 @@ async def grant(ctx: Ctx, name: str, account_id: int, *, may_write: bool) -> Non
         grants_sql.put(rows, bucket, account_id, may_write=may_write, now=ctx.now)
         if len(grants_sql.of_bucket(rows, bucket.id)) > GRANTS:
             raise HubError(Kind.QUOTA_EXCEEDED, f"a bucket is granted to at most {GRANTS} accounts")
+        _tell(ctx, rows, bucket, events.SHARED, GranteeID=account_id, Permission="Write" if may_write else "Read")
 
     await ctx.hub.db.write(add)
 
@@ -115,8 +122,10 @@ async def revoke(ctx: Ctx, name: str, account_id: int) -> None:
     _need(ctx, "admin", "to revoke a grant")
 
     def remove(rows: Rows) -> None:
-        if not grants_sql.remove(rows, own(ctx, rows, name), account_id):
+        bucket = own(ctx, rows, name)
+        if not grants_sql.remove(rows, bucket, account_id):
             raise HubError(Kind.BAD_PARAM, "GranteeID")
+        _tell(ctx, rows, bucket, events.UNSHARED, GranteeID=account_id)
 
     await ctx.hub.db.write(remove)
 
@@ -160,6 +169,10 @@ def own(ctx: Ctx, rows: Rows, name: str) -> sql.Bucket:
     if bucket is None or bucket.account_id != ctx.who.account_id:
         raise HubError(Kind.BUCKET_UNKNOWN, name)
     return bucket
+
+
+def _tell(ctx: Ctx, rows: Rows, bucket: sql.Bucket, kind: str, **detail: Any) -> None:
+    events_sql.note(rows, bucket.id, kind, ctx.now, who=ctx.who.email, depth=ctx.depth, **detail)
 
 
 def _need(ctx: Ctx, right: str, purpose: str) -> None:

@@ -9,12 +9,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import NamedTuple
 
 from entrepot.errors import HubError
-from entrepot.ops import damage
+from entrepot.ops import collect, damage
 from entrepot.ops.context import Hub
 from entrepot.store.db import Rows
 from entrepot.store.sql import blobs as blobs_sql
 from entrepot.store.sql import check as sql
-from entrepot.store.sql import collect as collect_sql
 from entrepot.store.sql import damage as damage_sql
 from entrepot.store.sql.check import Dangling
 from entrepot.store.sql.damage import Document, Object
@@ -136,7 +135,7 @@ def _words(fault: str, blob: Object) -> str:
 async def _orphans(hub: Hub, tally: Tally, *, repair: bool) -> AsyncGenerator[Finding, None]:
     before = hub.clock() - max(hub.settings.upload_seconds, hub.settings.grace_seconds if repair else 0)
     for shard in range(hub.blobs.shards):
-        for key in await hub.db.read(collect_sql.unknown_keys, await hub.blobs.old_objects(shard, before)):
+        async for key in collect.orphans(hub, shard, before):
             if repair:
                 await hub.blobs.delete(key)
             yield Finding(
@@ -162,7 +161,9 @@ async def _manifests(hub: Hub, tally: Tally, *, deep: bool, repair: bool) -> Asy
 async def _about_manifest(hub: Hub, manifest: Document, fault: str, *, repair: bool) -> Finding:
     if repair:
         await damage.mark_manifest(hub, manifest, fault)
-    image = ", ".join(image for _, image in await hub.db.read(damage_sql.place, manifest.image_id))
+    image = ", ".join(
+        f"{bucket}/{image}" for *_, bucket, image in await hub.db.read(damage_sql.place, manifest.image_id)
+    )
     what = f"manifest {manifest.digest} of {image}"
     if not fault:
         return Finding("marked", f"{what}: marked, and its bytes are right", repair, "" if repair else "--repair")

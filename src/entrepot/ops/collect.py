@@ -7,12 +7,12 @@ there stays there until its manifest comes.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import structlog
 
-from entrepot import failpoint
+from entrepot import failpoint, tally
 from entrepot.errors import HubError
 from entrepot.ops import clocks, holders, trash
 from entrepot.ops.context import Hub
@@ -20,12 +20,19 @@ from entrepot.ops.damage import READERS
 from entrepot.store.db import Rows
 from entrepot.store.sql import blobs as blobs_sql
 from entrepot.store.sql import collect as sql
+from entrepot.store.sql import events, retention
 from entrepot.store.sql import manifests as manifests_sql
-from entrepot.store.sql import retention
 
 BATCH = 100
 PERIOD = 60.0
+LOOKED_UP = 500
+"""Keys that are looked for in one read: others wait for it."""
 log = structlog.get_logger("collect")
+_BYTES = tally.cell("entrepot_collected_bytes", "counter", "Bytes of collected blobs.")
+_COLLECTED = {
+    kind: tally.cell("entrepot_collected", "counter", "What was collected.", kind=kind.rstrip("s"))
+    for kind in ("manifests", "links", "blobs", "objects", "orphans")
+}
 
 
 @dataclass(slots=True)
@@ -56,6 +63,7 @@ def _review_deletions(rows: Rows, hub: Hub, now: int, report: Report) -> int:
 def _review_manifests(rows: Rows, hub: Hub, now: int, report: Report) -> int:
     due = sql.due_manifests(rows, now, BATCH)
     rooted: set[int] = set()
+    taken: dict[int, int] = {}
     for one in due:
         if one.image_id is not None and one.is_kept and not one.is_tagged:
             again = holders.look_again(rows, one.image_id, one.id, rooted)
@@ -69,13 +77,16 @@ def _review_manifests(rows: Rows, hub: Hub, now: int, report: Report) -> int:
             # and `reviewed` forgets what it finds due.
             manifests_sql.delete(rows, one.image_id, one.id, now, max(1, hub.settings.grace_seconds), "")
             report.manifests += 1
+            taken[one.image_id] = taken.get(one.image_id, 0) + 1
             retention.follow(rows, one.image_id, one.digest, now, hub.settings.untagged_after, "collection")
         sql.reviewed(rows, one.id, now)
+    events.note_collected(rows, taken, "Manifests", now)
     return len(due)
 
 
 def _review_links(rows: Rows, hub: Hub, now: int, report: Report) -> int:
     due = sql.due_links(rows, now, BATCH)
+    taken: dict[int, int] = {}
     for one in due:
         lease = one.lease or 0
         if lease > now + clocks.TOLERANCE:  # written under a clock that was ahead, and not while this waited its turn
@@ -88,7 +99,9 @@ def _review_links(rows: Rows, hub: Hub, now: int, report: Report) -> int:
             sql.watch_link(rows, one.image_id, one.blob_id, lease_ends)
         else:
             blobs_sql.unlink(rows, one.image_id, one.blob_id, now)
+            taken[one.image_id] = taken.get(one.image_id, 0) + 1
             report.links += 1
+    events.note_collected(rows, taken, "Blobs", now)
     return len(due)
 
 
@@ -132,11 +145,19 @@ async def step(hub: Hub, report: Report) -> bool:
 async def sweep(hub: Hub, shard: int, report: Report) -> None:
     """Remove stored objects of one shard that never got a row: left by a kill between the bytes and the row."""
     before = hub.clock() - max(hub.settings.upload_seconds, hub.settings.grace_seconds)
-    for key in await hub.db.read(sql.unknown_keys, await hub.blobs.old_objects(shard, before)):
+    async for key in orphans(hub, shard, before):
         failpoint.at("sweep.orphan-found")
         await hub.blobs.delete(key)
         failpoint.at("sweep.orphan-gone")
         report.orphans += 1
+
+
+async def orphans(hub: Hub, shard: int, before: float) -> AsyncIterator[str]:
+    """Keys of one shard that were stored before a time and that no row knows; rows are read a few at a time."""
+    keys = await hub.blobs.old_objects(shard, before)
+    for start in range(0, len(keys), LOOKED_UP):
+        for key in await hub.db.read(sql.unknown_keys, keys[start : start + LOOKED_UP]):
+            yield key
 
 
 async def collect(hub: Hub) -> Report:
@@ -171,6 +192,12 @@ async def preview(hub: Hub) -> Report:
     return report
 
 
+def _count(hub: Hub, report: Report) -> None:
+    hub.tally.add(_BYTES, report.blob_bytes)
+    for kind, place in _COLLECTED.items():
+        hub.tally.add(place, getattr(report, kind))
+
+
 async def run(hub: Hub) -> None:
     """Until cancelled: what is due, every minute, and one shard of the orphans each time."""
     shard = 0
@@ -182,10 +209,12 @@ async def run(hub: Hub) -> None:
                     more = await step(hub, report)
                     await sweep(hub, shard, report)
                     shard = (shard + 1) % hub.blobs.shards
+                    hub.did("collect")
         except HubError as fault:  # a full disk or a busy database passes; the collector stays
             log.warning("collection failed", reason=fault.message)
         except Exception:
             log.exception("collection failed; `entrepot fsck` may tell why")
+        _count(hub, report)
         if not report.is_empty:
             log.info(
                 "collected",

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from entrepot import tally
 from entrepot.config import Settings
 from entrepot.model.policy import Attached, Statement
 from entrepot.ops.vault import Vault
 from entrepot.store.blobs import BlobStore
 from entrepot.store.db import Database
+from entrepot.tally import Tally
 
 RIGHTS = ("pull", "push", "delete", "admin")
 """What a user may do inside its own account. None implies another; ``delete`` is its own right."""
@@ -61,6 +63,15 @@ class Who:
 NOBODY = Who()
 
 
+CHORES = {
+    name: tally.cell(
+        "entrepot_chore_last_success_timestamp_seconds", "newest", "When a chore last did its step.", chore=name
+    )
+    for name in ("janitor", "pulls", "collect", "retention", "scrub", "workflows")
+}
+"""What goes on beside the requests (wiring), and where the time of its last success is noted."""
+
+
 @dataclass(slots=True)
 class Hub:
     """The ports and settings that every verb works with. Clock and ids are fields, so tests set them."""
@@ -95,8 +106,24 @@ class Hub:
     """Keyed hashes of (password hash, password) pairs that were found right; the row's hash is part of the key."""
     meters: dict[str, Any] = field(default_factory=dict)
     """How much of its rate each key has used in this process (rates.take)."""
+    tally: Tally = field(default_factory=Tally)
+    """What is counted for /metrics, together with the other processes of this server."""
     engine: Any = None
     """What runs the workflows (flows.Engine as ops sees it)."""
+    sender: Any = None
+    """What sends to webhooks (webhooks.Sender as ops sees it)."""
+    told: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when there may be an event that those who listen have not got yet (dispatch)."""
+    pulled: dict[int, int] = field(default_factory=dict)
+    """Pulls by manifest id that are counted but told to nobody yet (pulls.flush)."""
+    refused: dict[str, float] = field(default_factory=dict)
+    """When this process told of a refusal for a quota last, by bucket (events)."""
+    stored_at: float = -1e9
+    """When this process stored a manifest last, by the monotonic clock: who only follows lets pushes go first."""
+
+    def did(self, chore: str) -> None:
+        """A chore has done its step, whether or not there was anything to do."""
+        self.tally.put(CHORES[chore], int(self.clock()))
 
 
 @dataclass(slots=True)
@@ -108,6 +135,8 @@ class Ctx:
     address: str = ""
     warnings: list[str] = field(default_factory=list)
     """What the answer should warn of, such as a quota that is nearly used up."""
+    depth: int = 0
+    """How many events led to this call through workflows (model.events.DEEPEST)."""
 
     @property
     def now(self) -> int:

@@ -85,7 +85,7 @@ async def _read(source: Source, one: Object, told: Callable[[int], None]) -> Asy
         async for piece in source.stream(one.key, 0, one.size):
             yield piece
             told(len(piece))
-    except (OSError, HubError) as fault:
+    except OSError as fault:
         raise Unreadable("unreadable") from fault
 
 

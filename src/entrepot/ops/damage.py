@@ -11,11 +11,13 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from entrepot.errors import HubError, Kind
+from entrepot.model import events as kinds
 from entrepot.ops.context import Hub
 from entrepot.store.blobs import Unreadable
 from entrepot.store.db import Rows
 from entrepot.store.sql import audit as audit_sql
 from entrepot.store.sql import damage as sql
+from entrepot.store.sql import events
 from entrepot.store.sql.audit import Entry
 from entrepot.store.sql.damage import Document, Object
 
@@ -91,7 +93,7 @@ async def mark(hub: Hub, blob: Object, fault: str) -> bool:
     def note(rows: Rows) -> bool:
         changed = sql.mark_blob(rows, blob, fault, now)
         if changed:
-            _tell(rows, sql.places(rows, blob.id, TOLD), f"{blob.digest} {fault}", now, Kind.BLOB_UNKNOWN, fault)
+            _tell(rows, sql.places(rows, blob.id, TOLD), blob.digest, now, Kind.BLOB_UNKNOWN, fault)
         return changed
 
     changed = await hub.db.write(note)
@@ -111,7 +113,7 @@ async def mark_manifest(hub: Hub, manifest: Document, fault: str) -> bool:
         changed = sql.mark_manifest(rows, manifest.id, fault, now)
         if changed:
             place = sql.place(rows, manifest.image_id)
-            _tell(rows, place, f"{manifest.digest} {fault}", now, Kind.MANIFEST_UNKNOWN, fault)
+            _tell(rows, place, manifest.digest, now, Kind.MANIFEST_UNKNOWN, fault)
         return changed
 
     changed = await hub.db.write(note)
@@ -120,11 +122,14 @@ async def mark_manifest(hub: Hub, manifest: Document, fault: str) -> bool:
     return changed
 
 
-def _tell(rows: Rows, places: list[tuple[int, str]], what: str, now: int, kind: Kind, fault: str) -> None:
+def _tell(rows: Rows, places: list[tuple[int, int, str, str]], digest: str, now: int, kind: Kind, fault: str) -> None:
     action = "DamageFound" if fault else "DamageHealed"
-    for account_id, image in places:
-        line = Entry(now, account_id, "", action, f"{image} {what}".rstrip(), "", kind.row.ret_code if fault else 0)
-        audit_sql.add(rows, line)
+    for account_id, bucket_id, bucket, image in places:
+        target = f"{bucket}/{image} {digest} {fault}".rstrip()
+        audit_sql.add(rows, Entry(now, account_id, "", action, target, "", kind.row.ret_code if fault else 0))
+        events.note(
+            rows, bucket_id, kinds.DAMAGED if fault else kinds.HEALED, now, image=image, digest=digest, Fault=fault
+        )
 
 
 def _log(kind: str, digest: str, fault: str) -> None:

@@ -58,8 +58,8 @@ def check_name(name: str, field: str) -> None:
         raise HubError(Kind.BAD_PARAM, f"{field}: {hint}")
 
 
-def _need_person(ctx: Ctx) -> None:
-    """A temporary key would be outlived by what it saves, with more rights than it has."""
+def need_person(ctx: Ctx) -> None:
+    """Raise DENIED for a temporary key: it would be outlived by what it saves, with more rights than it has."""
     if ctx.who.role or ctx.who.boundary is not None:
         raise HubError(Kind.DENIED, "a temporary key saves no workflows and no keys; use a key of a user")
 
@@ -169,7 +169,7 @@ async def save(ctx: Ctx, namespace_id: str, project_id: str | None, name: str, t
 
     The version runs with the rights of whoever saved it, as they are when it runs.
     """
-    _need_person(ctx)
+    need_person(ctx)
     check_name(name, "WorkflowName")
     template = json.dumps(templates.write(checked(text)), ensure_ascii=False)
 
@@ -236,12 +236,27 @@ async def delete(ctx: Ctx, workflow_id: str, project_id: str | None) -> None:
 
 
 def ask_run(
-    rows: Rows, ctx: Ctx, workflow: Workflow, number: int, given: dict[str, Any], *, cause: str, host: str, **more: Any
+    rows: Rows,
+    ctx: Ctx,
+    workflow: Workflow,
+    number: int,
+    given: dict[str, Any],
+    *,
+    cause: str,
+    host: str,
+    offered: dict[str, Any] | None = None,
+    **more: Any,
 ) -> Instance:
-    """File a run for the engine. Raises FLOW_UNKNOWN, BAD_PARAM for an input of another type, THROTTLED."""
+    """File a run for the engine. Raises FLOW_UNKNOWN, BAD_PARAM for an input of another type, THROTTLED.
+
+    ``offered``: values for those inputs that the workflow has and that were not given.
+    """
     version = pick_version(rows, workflow, number)
+    template = templates.parse(version.template)
+    if offered:
+        given = {**{one.name: offered[one.name] for one in template.inputs if one.name in offered}, **given}
     try:
-        inputs(templates.parse(version.template), given)
+        inputs(template, given)
     except StepFault as fault:
         raise HubError(Kind.BAD_PARAM, str(fault)) from fault
     home = people_sql.by_id(rows, version.person_id)
@@ -257,7 +272,7 @@ def ask_run(
         host=host,
         input=json.dumps(given),
         created_at=ctx.now,
-        **more,
+        **{"hops": ctx.depth, **more},
     )
     runs_sql.add(rows, instance)
     return instance
@@ -289,7 +304,7 @@ async def set_credential(
     ctx: Ctx, namespace_id: str, project_id: str | None, endpoint: str, keys: tuple[str, str]
 ) -> None:
     """Keep public and private key for an endpoint, the private one encrypted. Raises BAD_PARAM."""
-    _need_person(ctx)
+    need_person(ctx)
     origin = origin_of(endpoint)
     if not origin or len(origin) > 255 or "@" in origin:
         raise HubError(Kind.BAD_PARAM, "Endpoint: a URL such as https://api.ucloud.cn is expected")
@@ -339,9 +354,9 @@ async def rerun(ctx: Ctx, instance_id: str, project_id: str | None, *, from_fail
     found = await ctx.hub.db.read(open_instance, ctx.who, instance_id, project_id)
     if from_failed and found.state not in {"Failure", "Cancelled"}:
         raise HubError(Kind.IN_USE, f"only a run that failed goes on from its failed step; this one: {found.state}")
-    more: dict[str, Any] = {}
+    more: dict[str, Any] = {"hops": found.hops}
     if from_failed:
-        more = {"forked_from": found.id, "from_step": await _failed_step(ctx, found.id)}
+        more |= {"forked_from": found.id, "from_step": await _failed_step(ctx, found.id)}
 
     def store(rows: Rows) -> Instance:
         workflow = open_workflow(rows, ctx.who, found.workflow_id, project_id)

@@ -13,9 +13,13 @@ from entrepot.ops.visitors import IDLE_SECONDS
 from entrepot.store.sql import activity as activity_sql
 from entrepot.store.sql import audit as audit_sql
 from entrepot.store.sql import blobs as sql
+from entrepot.store.sql import events as events_sql
 from entrepot.store.sql import history as history_sql
+from entrepot.store.sql import leases as leases_sql
 from entrepot.store.sql import logins as logins_sql
 from entrepot.store.sql import policies as policies_sql
+from entrepot.store.sql import triggers as triggers_sql
+from entrepot.store.sql import webhooks as webhooks_sql
 
 BATCH = 200
 PERIOD = 600.0
@@ -31,10 +35,11 @@ async def drop_idle_uploads(hub: Hub) -> int:
     sessions = await hub.db.read(sql.idle_uploads, before, BATCH)
     for session in sessions:
         # Row first, bytes later: a crash between leaves an orphan file, never a session without bytes.
-        await hub.db.note(sql.end_upload, session, int(hub.clock()))
+        ended = await hub.db.note(sql.end_upload, session, int(hub.clock()))
         failpoint.at("expire.ended")
         hub.running.pop(session, None)
-        await hub.blobs.drop_upload(session)
+        if ended:
+            await hub.blobs.drop_upload(session)
         failpoint.at("expire.dropped")
     return len(sessions)
 
@@ -74,6 +79,11 @@ async def drop_quarantined(hub: Hub) -> int:
     return await hub.blobs.drop_quarantined(hub.clock() - hub.settings.quarantine_days * 86_400, BATCH)
 
 
+async def forget_leases(hub: Hub) -> int:
+    """Forget at most one batch of leases on uploads that nobody renewed; how many."""
+    return await hub.db.note(leases_sql.forget, int(hub.clock()) - NEW_SECONDS, BATCH)
+
+
 async def forget_logins(hub: Hub) -> int:
     """Delete at most one batch of sign-ins at the console that nobody uses any more; how many."""
     return await hub.db.note(logins_sql.forget, int(hub.clock()) - IDLE_SECONDS, BATCH)
@@ -84,6 +94,13 @@ async def forget_activity(hub: Hub) -> int:
     return await hub.db.note(activity_sql.forget, int(hub.clock()) - (MOST_DAYS + 1) * activity_sql.DAY, BATCH)
 
 
+async def forget_events(hub: Hub) -> int:
+    """Delete at most one batch of old events, deliveries and firings that nobody waits for; the most of one kind."""
+    before = int(hub.clock()) - hub.settings.event_days * 86_400
+    forgetting = (webhooks_sql.forget, triggers_sql.forget, events_sql.forget)
+    return max([await hub.db.note(forget, before, BATCH) for forget in forgetting])
+
+
 STEPS = (
     drop_idle_uploads,
     forget_ended_uploads,
@@ -92,8 +109,10 @@ STEPS = (
     forget_history,
     forget_sessions,
     drop_quarantined,
+    forget_leases,
     forget_logins,
     forget_activity,
+    forget_events,
 )
 
 
@@ -105,6 +124,7 @@ async def run(hub: Hub) -> None:
             async with hub.db.alone("janitor") as is_mine:
                 if is_mine and await clocks.is_steady(hub):
                     dropped = max([await step(hub) for step in STEPS])
+                    hub.did("janitor")
         except HubError as fault:  # a full disk or a busy database passes; the janitor stays
             log.warning("janitor step failed", reason=fault.message)
         except Exception:

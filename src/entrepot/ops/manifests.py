@@ -2,6 +2,7 @@
 
 from entrepot import failpoint
 from entrepot.errors import HubError, Kind
+from entrepot.model import events, names
 from entrepot.model import manifest as manifests
 from entrepot.model.manifest import Manifest
 from entrepot.model.names import Repository
@@ -38,14 +39,12 @@ async def put(
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             raise HubError(Kind.MANIFEST_BLOB_UNKNOWN, f"{missing[0]}{more}; push the blobs first, then the manifest")
         manifest_id, usage = sql.add(rows, image_id, digest, manifest, content, blobs, ctx.now)
-        warnings = quotas.check_bytes(rows, ctx.hub.settings, usage)
+        warnings = quotas.check_bytes(rows, ctx, usage)
         if not tags:
             collect.watch_manifest(rows, manifest_id, ctx.now + ctx.hub.settings.untagged_after)
         for tag in tags:
-            count = sql.set_tag(
-                rows, image_id, tag, manifest_id, ctx.now, ctx.hub.settings.untagged_after, ctx.who.email
-            )
-            warnings.append(quotas.check_tags(rows, ctx.hub.settings, bucket_id, count))
+            count = _point(ctx, rows, image_id, tag, manifest_id)
+            warnings.append(quotas.check_tags(rows, ctx, bucket_id, count))
         owner = buckets_sql.owner_of(rows, bucket_id)
         audit.write(rows, ctx, "PushManifest", f"{repository}@{digest} {' '.join(tags)}".rstrip(), owner)
         return owner, warnings
@@ -55,7 +54,21 @@ async def put(
     failpoint.at("manifest.stored")
     quotas.warn(ctx, warnings)
     pulls.count_push(ctx.hub, owner)
+    ctx.hub.stored_at = ctx.hub.monotonic()
+    ctx.hub.told.set()
     return manifest
+
+
+def _point(ctx: Ctx, rows: Rows, image_id: int, tag: str, manifest_id: int, new: str = events.PUSHED) -> int | None:
+    """``sql.set_tag`` as the caller."""
+    after, who = ctx.hub.settings.untagged_after, ctx.who.email
+    return sql.set_tag(rows, image_id, tag, manifest_id, ctx.now, after, who, depth=ctx.depth, new=new)
+
+
+def _take(ctx: Ctx, rows: Rows, image_id: int, tag: str) -> bool:
+    """``sql.delete_tag`` as the caller."""
+    after, who = ctx.hub.settings.untagged_after, ctx.who.email
+    return sql.delete_tag(rows, image_id, tag, ctx.now, after, who, depth=ctx.depth)
 
 
 async def delete(ctx: Ctx, repository: Repository, image_id: int | None, reference: str) -> None:
@@ -66,7 +79,7 @@ async def delete(ctx: Ctx, repository: Repository, image_id: int | None, referen
             raise HubError(Kind.MANIFEST_UNKNOWN, reference)
         audit.write(rows, ctx, "DeleteManifest", f"{repository} {reference}", ctx.who.account_id)
         if ":" not in reference:
-            if not sql.delete_tag(rows, image_id, reference, ctx.now, ctx.hub.settings.untagged_after, ctx.who.email):
+            if not _take(ctx, rows, image_id, reference):
                 raise HubError(Kind.MANIFEST_UNKNOWN, f"tag {reference}")
             return
         manifest_id = sql.find(rows, image_id, reference)
@@ -74,7 +87,8 @@ async def delete(ctx: Ctx, repository: Repository, image_id: int | None, referen
             raise HubError(Kind.MANIFEST_UNKNOWN, reference)
         bucket = own(ctx, rows, repository.bucket)
         kept = trash.set_aside(ctx, rows, bucket, Removed(image_id, repository.image, reference), manifest_id)
-        sql.delete(rows, image_id, manifest_id, ctx.now, ctx.hub.settings.grace_seconds, ctx.who.email, kept=kept)
+        grace, who = ctx.hub.settings.grace_seconds, ctx.who.email
+        sql.delete(rows, image_id, manifest_id, ctx.now, grace, who, kept=kept, depth=ctx.depth)
 
     failpoint.at("delete.begun")
     await ctx.hub.db.write(remove)
@@ -91,7 +105,7 @@ async def delete_image(ctx: Ctx, bucket: str, image: str) -> None:
         if image_id is None or not sql.has_any(rows, image_id):
             raise HubError(Kind.DELETE_UNKNOWN, f"image {image!r}")
         trash.set_aside(ctx, rows, found, Removed(image_id, image), None)
-        sql.delete_all(rows, image_id, ctx.now, ctx.hub.settings.grace_seconds, ctx.who.email)
+        sql.delete_all(rows, image_id, ctx.now, ctx.hub.settings.grace_seconds, ctx.who.email, depth=ctx.depth)
 
     failpoint.at("delete-image.begun")
     await ctx.hub.db.write(remove)
@@ -122,7 +136,7 @@ async def delete_tags(ctx: Ctx, bucket: str, image: str, tags: list[str]) -> Non
         if image_id is None:
             raise HubError(Kind.DELETE_UNKNOWN, f"image {image!r}")
         for tag in dict.fromkeys(tags):
-            if not sql.delete_tag(rows, image_id, tag, ctx.now, ctx.hub.settings.untagged_after, ctx.who.email):
+            if not _take(ctx, rows, image_id, tag):
                 raise HubError(Kind.DELETE_UNKNOWN, f"tag {tag!r}; no tag was deleted")
 
     failpoint.at("delete-tags.begun")
@@ -148,8 +162,8 @@ async def restore_tag(ctx: Ctx, bucket: str, image: str, tag: str, digest: str) 
         if manifest_id is None:
             hint = "ListTagHistory and ListDeleted tell what can be restored"
             raise HubError(Kind.IMAGE_UNKNOWN, f"{tag} {wanted}; {hint}".strip())
-        count = sql.set_tag(rows, image_id, tag, manifest_id, ctx.now, ctx.hub.settings.untagged_after, ctx.who.email)
-        return wanted, [quotas.check_tags(rows, ctx.hub.settings, bucket_id, count)]
+        count = _point(ctx, rows, image_id, tag, manifest_id, events.RESTORED)
+        return wanted, [quotas.check_tags(rows, ctx, bucket_id, count)]
 
     if "push" not in ctx.who.rights:
         raise HubError(Kind.DENIED, "the right 'push' is needed; ask the account's main user")
@@ -158,3 +172,29 @@ async def restore_tag(ctx: Ctx, bucket: str, image: str, tag: str, digest: str) 
     failpoint.at("restore-tag.done")
     quotas.warn(ctx, warnings)
     return wanted
+
+
+async def tag_image(ctx: Ctx, bucket: str, image: str, tag: str, source: str) -> str:
+    """Point a tag at a manifest that the image holds, named by its digest or by another tag; that digest.
+
+    Raises DENIED, TAG_INVALID, BUCKET_UNKNOWN, IP_REJECTED, IMAGE_UNKNOWN, TAG_IMMUTABLE, QUOTA_EXCEEDED.
+    """
+    names.tag(tag)
+
+    def point(rows: Rows) -> tuple[str, list[str]]:
+        home = own(ctx, rows, bucket)
+        permits.check_network(ctx, home.place, "push")
+        found = sql.locate(rows, bucket, image, source, content=False)
+        if found is None or found.image_id is None or found.id is None or found.digest is None or found.fault:
+            raise HubError(Kind.IMAGE_UNKNOWN, f"{image} {source}"[:200])
+        count = _point(ctx, rows, found.image_id, tag, found.id)
+        return found.digest, [quotas.check_tags(rows, ctx, home.id, count)]
+
+    if "push" not in ctx.who.rights:
+        raise HubError(Kind.DENIED, "the right 'push' is needed; ask the account's main user")
+    failpoint.at("tag-image.begun")
+    digest, warnings = await ctx.hub.db.write(point)
+    failpoint.at("tag-image.done")
+    quotas.warn(ctx, warnings)
+    ctx.hub.told.set()
+    return digest

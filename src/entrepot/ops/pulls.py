@@ -13,6 +13,7 @@ from entrepot.errors import HubError
 from entrepot.ops.context import Hub
 from entrepot.store.db import Rows
 from entrepot.store.sql import activity
+from entrepot.store.sql import events as events_sql
 from entrepot.store.sql import repos as repos_sql
 from entrepot.store.sql import retention as retention_sql
 
@@ -25,9 +26,11 @@ def use(hub: Hub, manifest_id: int) -> None:
     hub.used.add(manifest_id)
 
 
-def count(hub: Hub, image_id: int) -> None:
+def count(hub: Hub, image_id: int, manifest_id: int | None) -> None:
     """A manifest of the image was pulled."""
     hub.pulls[image_id] = hub.pulls.get(image_id, 0) + 1
+    if manifest_id is not None:
+        hub.pulled[manifest_id] = hub.pulled.get(manifest_id, 0) + 1
 
 
 def count_push(hub: Hub, account_id: int) -> None:
@@ -38,7 +41,7 @@ def count_push(hub: Hub, account_id: int) -> None:
 async def flush(hub: Hub) -> None:
     """Move what was counted into the rows; when that fails, it stays counted for the next time."""
     async with hub.flushing:
-        pulls, pushes, used = dict(hub.pulls), dict(hub.pushes), list(hub.used)
+        pulls, pushes, used, pulled = dict(hub.pulls), dict(hub.pushes), list(hub.used), dict(hub.pulled)
         if not (pulls or pushes or used):
             return
         now = int(hub.clock())
@@ -48,11 +51,13 @@ async def flush(hub: Hub) -> None:
             activity.add_pulls(rows, pulls, now)
             activity.add_pushes(rows, pushes, now)
             retention_sql.add_pulls(rows, used, now)
+            events_sql.note_pulls(rows, pulled, now)
 
         await hub.db.note(store)
         hub.used.difference_update(used)
         _take(hub.pulls, pulls)
         _take(hub.pushes, pushes)
+        _take(hub.pulled, pulled)
 
 
 def _take(counted: dict[int, int], stored: dict[int, int]) -> None:
@@ -70,6 +75,7 @@ async def run(hub: Hub) -> None:
         try:
             await asyncio.sleep(PERIOD)
             await flush(hub)
+            hub.did("pulls")
         except HubError as fault:
             log.warning("pulls not stored yet", reason=fault.message)
         except asyncio.CancelledError:

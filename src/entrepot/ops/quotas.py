@@ -3,13 +3,15 @@
 The settings hold for everybody; the operator sets others for one project or bucket. 0 is no limit.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from entrepot.config import Settings
 from entrepot.errors import HubError, Kind
+from entrepot.model import events as kinds
 from entrepot.ops.context import Ctx, Hub
 from entrepot.store.db import Rows
 from entrepot.store.sql import buckets as buckets_sql
+from entrepot.store.sql import events
 from entrepot.store.sql import people as people_sql
 from entrepot.store.sql import usage as sql
 from entrepot.store.sql.usage import Usage
@@ -46,27 +48,46 @@ def check_buckets(rows: Rows, settings: Settings, project_id: str) -> str:
     return _check("buckets", f"project {project_id}", buckets_sql.counted(rows, f"project {project_id}"), most)
 
 
-def check_bytes(rows: Rows, settings: Settings, usage: Usage | None) -> list[str]:
+def check_bytes(rows: Rows, ctx: Ctx, usage: Usage | None) -> list[str]:
     """Bytes were added: the warnings. Raises QUOTA_EXCEEDED."""
     if usage is None:
         return []
-    most = limits(rows, settings, usage.project_id, usage.bucket_id)
-    return [
-        warning
-        for warning in (
-            _check("bytes", "this bucket", usage.bucket_bytes, most.bucket_bytes),
-            _check("bytes", f"project {usage.project_id}", usage.project_bytes, most.project_bytes),
-        )
-        if warning
-    ]
+    most, warnings = limits(rows, ctx.hub.settings, usage.project_id, usage.bucket_id), list[str]()
+    for place, used, limit in (
+        ("this bucket", usage.bucket_bytes, most.bucket_bytes),
+        (f"project {usage.project_id}", usage.project_bytes, most.project_bytes),
+    ):
+        warning = _check("bytes", place, used, limit)
+        if warning:
+            warnings.append(warning)
+            _tell(rows, ctx, usage.bucket_id, ("bytes", place, used, limit), used - usage.grown)
+    return warnings
 
 
-def check_tags(rows: Rows, settings: Settings, bucket_id: int, count: int | None) -> str:
+def check_tags(rows: Rows, ctx: Ctx, bucket_id: int, count: int | None) -> str:
     """A tag was added, ``count`` are there: the warning, or "". Raises QUOTA_EXCEEDED."""
     if count is None:
         return ""
     project_id = buckets_sql.project_of(rows, bucket_id)
-    return _check("tags", "this image", count, limits(rows, settings, project_id, bucket_id).tags)
+    most = limits(rows, ctx.hub.settings, project_id, bucket_id).tags
+    warning = _check("tags", "this image", count, most)
+    if warning:
+        _tell(rows, ctx, bucket_id, ("tags", "this image", count, most), count - 1)
+    return warning
+
+
+def _tell(rows: Rows, ctx: Ctx, bucket_id: int, what: tuple[str, str, int, int], before: int) -> None:
+    """Whoever listens to the bucket hears it once when warnings begin: with the change that makes them."""
+    quota, place, used, most = what
+    if before < WARN * most:
+        told: dict[str, Any] = {
+            "Quota": quota,
+            "Place": place,
+            "Used": used,
+            "Most": most,
+            "Percent": 100 * used // most,
+        }
+        events.note(rows, bucket_id, kinds.NEAR, ctx.now, who=ctx.who.email, depth=ctx.depth, **told)
 
 
 def room(rows: Rows, settings: Settings, bucket_id: int) -> int | None:

@@ -266,7 +266,9 @@ async def run(hub: Hub) -> None:
     while True:
         more = False
         try:
-            more = await clocks.is_steady(hub) and await step(hub)
+            if await clocks.is_steady(hub):
+                more = await step(hub)
+                hub.did("retention")
         except HubError as fault:  # a full disk or a busy database passes; the claim ends and it is done then
             log.warning("retention failed", reason=fault.message)
         except Exception:

@@ -9,8 +9,9 @@ import contextlib
 import structlog
 
 from entrepot.errors import HubError
-from entrepot.ops import damage
+from entrepot.ops import damage, events
 from entrepot.ops.context import Hub
+from entrepot.store.db import Rows
 from entrepot.store.sql import damage as sql
 from entrepot.store.sql.damage import Pass
 
@@ -68,7 +69,13 @@ async def _go_on(hub: Hub, me: str, name: str) -> bool:
     started = where.started_at if where.position else now
     look = _blobs if name == "blob" else _manifests
     last = await look(hub, where.position, Pace(hub, me))
-    await hub.db.note(sql.advance, name, me, Pass(last, started))
+
+    def go_on(rows: Rows) -> None:
+        sql.advance(rows, name, me, Pass(last, started))
+        if not last:
+            events.tell_scanned(rows, name, now)
+
+    await hub.db.note(go_on)
     return last > 0
 
 
@@ -99,6 +106,7 @@ async def run(hub: Hub) -> None:
             more = False
             try:
                 more = await step(hub, me)
+                hub.did("scrub")
             except HubError as fault:  # a busy database or a volume that is away passes; the scrub stays
                 log.warning("scrub step failed", reason=fault.message)
             except Exception:

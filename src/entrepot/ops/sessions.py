@@ -32,7 +32,10 @@ class Place(NamedTuple):
 
 
 class Session(NamedTuple):
-    """An upload; ``has_row`` False: nothing came yet. ``digest_so_far`` is of the ``received`` bytes."""
+    """An upload; ``has_row`` False: nothing came yet. ``digest_so_far`` is of the ``received`` bytes.
+
+    ``held``: what the store must know of them (store.blobs).
+    """
 
     id: str
     place: Place
@@ -40,6 +43,7 @@ class Session(NamedTuple):
     received: int
     digest_so_far: str
     has_row: bool
+    held: str = ""
 
 
 def begin(ctx: Ctx, place: Place, algorithm: str) -> str:
@@ -79,7 +83,7 @@ def look(rows: Rows, ctx: Ctx, place: Place, session: str) -> Session:
         if not is_ours or row.received == ENDED:
             raise gone(session)
         place = place._replace(image_id=row.image_id)
-        return Session(session, place, row.algorithm, row.received, row.digest_so_far, has_row=True)
+        return Session(session, place, row.algorithm, row.received, row.digest_so_far, has_row=True, held=row.held)
     if match is None or not is_signed or abs(ctx.now - int(match["created"], 16)) >= NEW_SECONDS:
         raise gone(session)
     nothing = f"{match['algorithm']}:{digests.hasher(match['algorithm']).hexdigest()}"
@@ -99,17 +103,29 @@ def add_row(rows: Rows, ctx: Ctx, session: Session, received: int, so_far: str) 
         received=received,
         digest=so_far,
         now=ctx.now,
+        held=session.held if received != ENDED else "",
     )
     if not made:
         raise gone(session.id)
     return place._replace(image_id=image_id)
 
 
-def end(rows: Rows, ctx: Ctx, session: Session) -> None:
-    """Remember that a session has ended."""
-    if sql.end_upload(rows, session.id, ctx.now) or session.has_row:
-        return
-    add_row(rows, ctx, session, ENDED, "")
+def end(rows: Rows, ctx: Ctx, session: Session, at: int | None = None) -> bool:
+    """Remember that a session has ended; False when it had ended before, or has not received ``at`` bytes (any more).
+
+    Whoever gets True is the only one that does: what becomes of the bytes is theirs to say.
+    """
+    if sql.end_upload(rows, session.id, ctx.now, at):
+        return True
+    if session.has_row:
+        return False
+    try:
+        add_row(rows, ctx, session, ENDED, "")
+    except HubError as fault:
+        if fault.kind is not Kind.UPLOAD_UNKNOWN:
+            raise
+        return False
+    return True
 
 
 def gone(session: str) -> HubError:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from entrepot import failpoint
 from entrepot.errors import HubError, Kind
+from entrepot.model import events
 from entrepot.model import manifest as manifests
 from entrepot.ops import permits, quotas
 from entrepot.ops.context import Ctx
@@ -76,7 +77,7 @@ def hide(ctx: Ctx, rows: Rows, bucket: Bucket) -> None:
         now=ctx.now,
         window=sql.window(rows, bucket.id, ctx.hub.settings.undelete_seconds),
     )
-    sql.hide(rows, bucket, ctx.now)
+    sql.hide(rows, bucket, ctx.now, ctx.who.email, ctx.depth)
     _squeeze(ctx, rows, bucket.project_id)
 
 
@@ -143,7 +144,7 @@ def _show(ctx: Ctx, rows: Rows, deletion: sql.Deletion) -> list[str]:
         home = people_sql.default_project(rows, deletion.account_id) or ""
         deletion = deletion._replace(project_id=home)
     kept = json.loads(deletion.kept)
-    sql.show(rows, hidden, deletion, is_public=kept["is_public"], now=ctx.now)
+    sql.show(rows, hidden, deletion, is_public=kept["is_public"], now=ctx.now, who=ctx.who.email, depth=ctx.depth)
     sql.drop(rows, deletion.id)
     shown = buckets_sql.by_id(rows, hidden.id)
     assert shown is not None
@@ -151,9 +152,9 @@ def _show(ctx: Ctx, rows: Rows, deletion: sql.Deletion) -> list[str]:
         if grants_sql.account_exists(rows, account_id):
             grants_sql.put(rows, shown, account_id, may_write=bool(may_write), now=ctx.now)
     held = usage_sql.project_bytes(rows, shown.project_id)
-    usage = Usage(shown.id, shown.project_id, shown.bytes, held)
+    usage = Usage(shown.id, shown.project_id, shown.bytes, held, shown.bytes)
     buckets_warning = quotas.check_buckets(rows, ctx.hub.settings, shown.project_id)
-    return [one for one in (buckets_warning, *quotas.check_bytes(rows, ctx.hub.settings, usage)) if one]
+    return [one for one in (buckets_warning, *quotas.check_bytes(rows, ctx, usage)) if one]
 
 
 def _put_back(ctx: Ctx, rows: Rows, deletion: sql.Deletion) -> tuple[Restored, bool, list[str]]:
@@ -176,11 +177,11 @@ def _add(ctx: Ctx, rows: Rows, bucket: Bucket, one: sql.Kept, part: Restored) ->
     held = sql.blobs(rows, one.id)
     for blob_id in held.values():
         usage = blobs_sql.link(rows, one.image_id, blob_id, ctx.now, settings.grace_seconds)
-        warnings += quotas.check_bytes(rows, settings, usage)
+        warnings += quotas.check_bytes(rows, ctx, usage)
     manifest = manifests.parse(one.content, one.media_type)
     named = {digest: held[digest] for digest in (*manifest.blobs, *manifest.foreign) if digest in held}
     manifest_id, usage = manifests_sql.add(rows, one.image_id, one.digest, manifest, one.content, named, ctx.now)
-    warnings += quotas.check_bytes(rows, settings, usage)
+    warnings += quotas.check_bytes(rows, ctx, usage)
     collect_sql.watch_manifest(rows, manifest_id, ctx.now + settings.untagged_after)
     part.manifests += 1
     for name, is_free in sql.tags(rows, one.id):
@@ -188,9 +189,17 @@ def _add(ctx: Ctx, rows: Rows, bucket: Bucket, one: sql.Kept, part: Restored) ->
             part.skipped.append(name)
             continue
         count = manifests_sql.set_tag(
-            rows, one.image_id, name, manifest_id, ctx.now, settings.untagged_after, ctx.who.email
+            rows,
+            one.image_id,
+            name,
+            manifest_id,
+            ctx.now,
+            settings.untagged_after,
+            ctx.who.email,
+            depth=ctx.depth,
+            new=events.RESTORED,
         )
-        warnings.append(quotas.check_tags(rows, settings, bucket.id, count))
+        warnings.append(quotas.check_tags(rows, ctx, bucket.id, count))
         part.tags += 1
     return warnings
 

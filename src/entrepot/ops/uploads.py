@@ -18,10 +18,11 @@ from entrepot.model.names import Repository
 from entrepot.ops import audit, damage, quotas, sessions
 from entrepot.ops.context import Ctx, Hub
 from entrepot.ops.sessions import Place, Session, gone
-from entrepot.store.blobs import Broken
+from entrepot.store.blobs import Broken, Growing, Unreread
 from entrepot.store.db import Rows
 from entrepot.store.sql import blobs as sql
 from entrepot.store.sql import buckets as buckets_sql
+from entrepot.store.sql import collect as collect_sql
 from entrepot.store.sql import damage as damage_sql
 from entrepot.store.sql.damage import Object
 
@@ -68,8 +69,8 @@ async def append(ctx: Ctx, session: Session, start: int | None, body: Body) -> S
     if not session.has_row:
         await sessions.check_open(ctx)
     failpoint.at("append.found")
-    async with ctx.hub.blobs.writing(session.id) as file:
-        session = await _still(ctx, session, is_new=file.size == 0)
+    async with ctx.hub.blobs.writing(session.id, session.held) as file:
+        session = await _still(ctx, session, file)
         if file.size < session.received:
             # After a power cut the file can be shorter than what was acknowledged of an unfinished upload.
             await cancel(ctx, session)
@@ -78,23 +79,22 @@ async def append(ctx: Ctx, session: Session, start: int | None, body: Body) -> S
         try:
             written = await file.append(session.received, _within(ctx, session.place.bucket_id, body), hasher)
         except Broken as broken:
-            await _advance(ctx, session, broken.written, hasher)
+            await _advance(ctx, session._replace(held=file.held), broken.written, hasher)
             raise
         except HubError as fault:
             if fault.kind is Kind.QUOTA_EXCEEDED:
                 await cancel(ctx, session)  # it can never end well, and its bytes take room from the others
             raise
         failpoint.at("append.written")
-        return await _advance(ctx, session, written, hasher)
+        return await _advance(ctx, session._replace(held=file.held), written, hasher)
 
 
-async def _still(ctx: Ctx, session: Session, *, is_new: bool) -> Session:
+async def _still(ctx: Ctx, session: Session, file: Growing) -> Session:
     """The session as it is now that it is ours. Raises unless it is where it was: somebody may have owned it before."""
     try:
         now = await sessions.find(ctx, session.place, session.id)
     except HubError:
-        if is_new:
-            await ctx.hub.blobs.drop_upload(session.id)  # taking ownership made a file for what had ended
+        file.undo()
         raise
     if now.received != session.received:
         raise HubError(Kind.RANGE_INVALID, f"the upload went on meanwhile: the next byte is {now.received}")
@@ -106,8 +106,22 @@ async def _resume(hub: Hub, session: Session) -> Any:
     if running is not None and running[0] == session.received:
         return running[1]
     hasher = digests.hasher(session.algorithm)
-    await hub.blobs.hash_upload(session.id, session.received, hasher)
+    try:
+        await hub.blobs.hash_upload(session.id, session.received, hasher, session.held)
+    except Unreread:
+        return _Unheard()
     return hasher
+
+
+class _Unheard:
+    """Stands for the hash of bytes of which some cannot be read again yet: the stored object is read at the end."""
+
+    def update(self, data: bytes | bytearray | memoryview, /) -> None:
+        """Nothing could come of it."""
+
+    def hexdigest(self) -> str:
+        """No digest has this one."""
+        return ""
 
 
 async def _advance(ctx: Ctx, session: Session, written: int, hasher: Any) -> Session:
@@ -117,7 +131,13 @@ async def _advance(ctx: Ctx, session: Session, written: int, hasher: Any) -> Ses
     def move(rows: Rows) -> Place:
         if session.has_row:
             moved = sql.advance(
-                rows, session.id, before=session.received, received=received, digest=so_far, now=ctx.now
+                rows,
+                session.id,
+                before=session.received,
+                received=received,
+                digest=so_far,
+                now=ctx.now,
+                held=session.held,
             )
             if not moved:
                 raise gone(session.id)
@@ -129,7 +149,7 @@ async def _advance(ctx: Ctx, session: Session, written: int, hasher: Any) -> Ses
     while len(ctx.hub.running) >= _RUNNING:
         ctx.hub.running.pop(next(iter(ctx.hub.running)))
     ctx.hub.running[session.id] = (received, hasher)
-    return Session(session.id, place, session.algorithm, received, so_far, has_row=True)
+    return Session(session.id, place, session.algorithm, received, so_far, has_row=True, held=session.held)
 
 
 async def finish(ctx: Ctx, session: Session, digest: Digest) -> None:
@@ -137,19 +157,31 @@ async def finish(ctx: Ctx, session: Session, digest: Digest) -> None:
 
     Two finishes of one digest at once both succeed: one object is kept, the other one's bytes are dropped.
     """
-    held = await ctx.hub.blobs.size(session.id)
-    if held < session.received:
-        await cancel(ctx, session)
+    try:
+        await _finish(ctx, session, digest)
+    except HubError as fault:
+        if fault.kind is Kind.UPLOAD_UNKNOWN:  # where its bytes are gone it can never end well
+            await cancel(ctx, session, session.received)
+        raise
+
+
+async def _finish(ctx: Ctx, session: Session, digest: Digest) -> None:
+    if await ctx.hub.blobs.size(session.id, session.held) < session.received:
         raise gone(session.id)
     so_far = session.digest_so_far
     # The row's digest is of what was received, which after a power cut need not be what the disk holds: only the
     # process that received it may trust it.
     received_here = ctx.hub.running.get(session.id, (None, None))[0] == session.received
-    if digest.algorithm != session.algorithm or not (received_here or session.received == 0):
+    is_sure = received_here or session.received == 0 or ctx.hub.blobs.is_durable
+    is_late = False
+    if digest.algorithm != session.algorithm or not is_sure or so_far.endswith(":"):
         hasher = digests.hasher(digest.algorithm)
-        await ctx.hub.blobs.hash_upload(session.id, session.received, hasher)
+        try:
+            await ctx.hub.blobs.hash_upload(session.id, session.received, hasher, session.held)
+        except Unreread:
+            is_late = True
         so_far = f"{digest.algorithm}:{hasher.hexdigest()}"
-    if so_far != str(digest):
+    if so_far != str(digest) and not is_late:
         await cancel(ctx, session)
         raise HubError(
             Kind.DIGEST_INVALID, f"what was received has {so_far}, announced was {digest}; push the blob again"
@@ -157,10 +189,12 @@ async def finish(ctx: Ctx, session: Session, digest: Digest) -> None:
     ctx.hub.running.pop(session.id, None)
     content = None
     if session.received <= ctx.hub.settings.row_bytes:
-        content = await ctx.hub.blobs.content(session.id, session.received)
+        content = await ctx.hub.blobs.content(session.id, session.received, session.held)
         if digests.of(content, digest.algorithm) != str(digest):
             raise gone(session.id)  # another request took the session between, and writes to it
-    await _publish(ctx, session.place, session.id, session.received, digest, content, session)
+    await _publish(
+        ctx, session.place, session.id, session.received, digest, content, session, session.held, is_late=is_late
+    )
 
 
 async def finish_at_once(ctx: Ctx, session: Session, digest: Digest, body: Body) -> None:
@@ -183,6 +217,7 @@ async def whole(ctx: Ctx, place: Place, digest: Digest, body: Body, size: int | 
     session = ctx.hub.new_id()
     hasher = digests.hasher(digest.algorithm)
     content: bytes | None = None
+    held = ""
     if size is not None and size <= ctx.hub.settings.row_bytes:
         content = b"".join([chunk async for chunk in body])
         received = len(content)
@@ -191,6 +226,7 @@ async def whole(ctx: Ctx, place: Place, digest: Digest, body: Body, size: int | 
         try:
             async with ctx.hub.blobs.writing(session) as file:
                 received = await file.append(0, _within(ctx, place.bucket_id, body), hasher)
+                held = file.held
         except BaseException:
             await ctx.hub.blobs.drop_upload(session)
             raise
@@ -198,15 +234,18 @@ async def whole(ctx: Ctx, place: Place, digest: Digest, body: Body, size: int | 
     if so_far != str(digest):
         await ctx.hub.blobs.drop_upload(session)
         raise HubError(Kind.DIGEST_INVALID, f"what was received has {so_far}, announced was {digest}")
-    await _publish(ctx, place, session, received, digest, content, None)
+    await _publish(ctx, place, session, received, digest, content, None, held)
 
 
 async def _publish(
-    ctx: Ctx, place: Place, name: str, size: int, digest: Digest, content: bytes | None, session: Session | None
-) -> None:
+    ctx: Ctx, place: Place, name: str, size: int, digest: Digest, content: bytes | None, session: Session | None,
+    held: str = "", *, is_late: bool = False,
+) -> None:  # fmt: skip
     """Make what was received under ``name`` a blob of the image: durable first, then its row.
 
     ``content``: the bytes of a small one, which go into the row. ``session``: what ends with it, if there is one.
+    ``is_late``: whether they have this digest is not known yet. Of two that end a session one does, and the other one,
+    or whoever cancels it, finds it ended: bytes are never taken away under a row.
     """
     hub = ctx.hub
     on_disk = session.has_row if session else content is None
@@ -227,18 +266,18 @@ async def _publish(
             blob_id, kept = known.id, known.key if is_good else key
             if not is_good:
                 damage.heal(rows, known, key=key, content=content, now=ctx.now)
-        warnings = quotas.check_bytes(
-            rows, hub.settings, sql.link(rows, image_id, blob_id, ctx.now, hub.settings.grace_seconds)
-        )
+        warnings = quotas.check_bytes(rows, ctx, sql.link(rows, image_id, blob_id, ctx.now, hub.settings.grace_seconds))
         if session:
-            sessions.end(rows, ctx, session._replace(place=place._replace(image_id=image_id)))
+            ending = session._replace(place=place._replace(image_id=image_id))
+            if not sessions.end(rows, ctx, ending, at=session.received):
+                raise gone(session.id)
         return kept, warnings
 
     try:
-        done = await hub.db.write(add) if seen is not None else None
+        done = await hub.db.write(add) if seen is not None and not is_late else None
         if done is None:
             small = content is not None
-            key = f"row:{hub.new_id()}" if small else await hub.blobs.commit(name, size, digest.algorithm, digest.hex)
+            key = f"row:{hub.new_id()}" if small else await _commit(ctx, name, size, digest, session, held, is_late)
             failpoint.at("publish.ready")
             done = await hub.db.write(add)
             assert done is not None
@@ -251,29 +290,55 @@ async def _publish(
         if done[0] != key:
             await hub.blobs.delete(key)
     elif on_disk:
-        await hub.blobs.drop_upload(name)
+        await hub.blobs.drop_upload(name, held)
     failpoint.at("publish.tidied")
+
+
+async def _commit(
+    ctx: Ctx, name: str, size: int, digest: Digest, session: Session | None, held: str, is_late: bool
+) -> str:
+    """Make a stored object of what was received; its key.
+
+    Where nobody knows its digest it is read: raises DIGEST_INVALID, and the session and the object are gone then.
+    """
+    key = await ctx.hub.blobs.commit(name, size, digest.algorithm, digest.hex, held)
+    if not is_late:
+        return key
+    hasher = digests.hasher(digest.algorithm)
+    await ctx.hub.blobs.hash_stored(key, 0, size, hasher)
+    if hasher.hexdigest() == digest.hex:
+        return key
+    if session is None or await cancel(ctx, session):
+        await ctx.hub.blobs.delete(key)
+    raise HubError(Kind.DIGEST_INVALID, f"what was received is not {digest}; push the blob again")
 
 
 async def _forget_refused(ctx: Ctx, name: str, key: str, session: Session | None, fault: HubError) -> None:
     """After a refusal for good, no row knows the bytes: they and their session must not stay."""
     if fault.kind not in {Kind.QUOTA_EXCEEDED, Kind.NAME_UNKNOWN}:
         return
+    is_over = True
     if session and fault.kind is Kind.QUOTA_EXCEEDED:
-        await cancel(ctx, session)
+        is_over = await cancel(ctx, session)
     else:
-        await ctx.hub.blobs.drop_upload(name)
-    if key and not key.startswith("row:"):
-        await ctx.hub.blobs.delete(key)
+        await ctx.hub.blobs.drop_upload(name, session.held if session else "")
+    if is_over and key and not key.startswith("row:"):
+        for orphan in await ctx.hub.db.read(collect_sql.unknown_keys, [key]):
+            await ctx.hub.blobs.delete(orphan)
 
 
-async def cancel(ctx: Ctx, session: Session) -> None:
-    """End a session and forget its bytes."""
+async def cancel(ctx: Ctx, session: Session, at: int | None = None) -> bool:
+    """End a session and forget its bytes; False when it had ended already: then they are somebody's.
+
+    ``at``: only if it has received that many bytes and no more.
+    """
     ctx.hub.running.pop(session.id, None)
-    await ctx.hub.db.note(sessions.end, ctx, session)
+    ended: bool = await ctx.hub.db.note(sessions.end, ctx, session, at)
     failpoint.at("cancel.ended")
-    await ctx.hub.blobs.drop_upload(session.id)
+    if ended:
+        await ctx.hub.blobs.drop_upload(session.id, session.held)
     failpoint.at("cancel.dropped")
+    return ended
 
 
 async def mount(ctx: Ctx, place: Place, digest: Digest, source: tuple[int, int | None]) -> bool:
@@ -292,7 +357,7 @@ async def mount(ctx: Ctx, place: Place, digest: Digest, source: tuple[int, int |
             return None
         image_id = buckets_sql.image_for_push(rows, place.bucket_id, place.image, ctx.now)
         usage = sql.link(rows, image_id, blob.id, ctx.now, ctx.hub.settings.grace_seconds)
-        quotas.check_bytes(rows, ctx.hub.settings, usage)
+        quotas.check_bytes(rows, ctx, usage)
         return blob
 
     failpoint.at("mount.begun")

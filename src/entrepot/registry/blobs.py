@@ -3,9 +3,12 @@
 import re
 from collections.abc import AsyncIterator
 
+import structlog
+
 from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
+from entrepot.model import networks
 from entrepot.ops import access, damage, uploads
 from entrepot.registry.wire import Answer, Call, CutShort, Headers, render
 from entrepot.store.blobs import Unreadable
@@ -13,6 +16,7 @@ from entrepot.store.sql import blobs as sql
 from entrepot.store.sql.buckets import Place
 from entrepot.store.sql.damage import Object
 
+log = structlog.get_logger("registry")
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
@@ -80,14 +84,30 @@ async def _send(call: Call, found: sql.Found, size: int, headers: Headers) -> An
     status = 200 if part is None else 206
     if found.content is not None or call.method == "HEAD":
         return Answer(status, headers, (found.content or b"")[start : start + length])
-    if part is not None:
-        stream = _watched(call, found, store.stream(found.key, start, length))
-        try:
-            first = await anext(stream)
-        except CutShort as fault:
-            raise HubError(Kind.UNAVAILABLE, "the blob cannot be read and is checked now; try again soon") from fault
-        return Answer(206, headers, stream=_after(first, stream))
-    return Answer(200, headers, path=str(store.path(found.key)) if size else "")
+    if not length:
+        return Answer(status, headers)
+    sending = await store.sending(
+        found.key, start, length, is_whole=part is None, redirect_seconds=_redirect_seconds(call)
+    )
+    if sending.url:
+        # What the address says is of the moment: whoever keeps the answer would ask for it in vain.
+        kept = [one for one in headers if one[0] in {b"docker-content-digest", b"etag"}]
+        return Answer(307, [*kept, (b"cache-control", b"no-store"), (b"location", sending.url.encode("ascii"))])
+    if sending.stream is None:
+        return Answer(status, headers, path=sending.path)
+    stream = _watched(call, found, sending.stream)
+    try:
+        first = await anext(stream)
+    except CutShort as fault:
+        raise HubError(Kind.UNAVAILABLE, "the blob cannot be read and is checked now; try again soon") from fault
+    return Answer(status, headers, stream=_after(first, stream))
+
+
+def _redirect_seconds(call: Call) -> int:
+    """How long an address in the bucket would be good for this client; 0: it gets none."""
+    settings = call.ctx.hub.settings
+    is_sent = networks.contains(settings.blobs_redirect_networks, call.ctx.address)
+    return settings.blobs_redirect_seconds if is_sent else 0
 
 
 async def _watched(call: Call, found: sql.Found, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -97,6 +117,9 @@ async def _watched(call: Call, found: sql.Found, stream: AsyncIterator[bytes]) -
             yield piece
     except Unreadable as fault:
         await damage.suspect(call.ctx.hub, found.blob_id or 0, fault.fault)
+        raise CutShort from fault
+    except HubError as fault:
+        log.warning("a blob broke off while it was served", blob=found.blob_id or 0, reason=fault.message)
         raise CutShort from fault
 
 

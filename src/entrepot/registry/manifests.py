@@ -49,7 +49,7 @@ async def get(call: Call) -> Answer:
         return Answer(304, headers)
     headers.append((b"content-length", str(found.size).encode()))
     if call.method == "GET" and found.image_id is not None:
-        pulls.count(call.ctx.hub, found.image_id)
+        pulls.count(call.ctx.hub, found.image_id, found.id)
     return Answer(200, headers, found.content)
 
 

@@ -47,6 +47,8 @@ class Call:
     """Whether the body was given up, because nothing came for too long."""
     is_read: bool = False
     """Whether all of the body has come."""
+    taken: int = 0
+    """Bytes of the body that were taken."""
 
     def query(self) -> dict[str, list[str]]:
         """Query parameters; every value of each, blank ones too."""
@@ -85,6 +87,7 @@ class Call:
             chunk: bytes = message.get("body", b"")
             more = message.get("more_body", False)
             seen += len(chunk)
+            self.taken = seen
             self.is_read = not more
             if chunk:
                 yield chunk
@@ -141,6 +144,11 @@ class Answer:
     body: bytes = b""
     path: str = ""
     stream: AsyncIterator[bytes] | None = None
+
+    def length(self) -> int:
+        """Bytes that its body has."""
+        told = next((value for name, value in self.headers if name == b"content-length"), None)
+        return len(self.body) if told is None else int(told)
 
     async def send(self, send: Send, *, head: bool = False) -> None:
         """Send it. Headers carry Content-Length for files and streams already."""

@@ -1,42 +1,50 @@
 """The BlobStore port: it speaks of uploads, not of paths.
 
 An upload is a growing object under its session id. ``commit`` turns it into a stored object under a key that
-is never used again; which digest that key holds is a row's business.
+is never used again; which digest that key holds is a row's business. What a store must know of an upload to go on with
+it elsewhere is ``held``: words of its own, which the upload's row keeps beside the number of bytes they stand for.
 """
 
 import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from entrepot.errors import HubError, Kind
-from entrepot.model.digest import Digest
+from entrepot.model.digest import ALGORITHMS, Digest
 
 
 class BlobStore(Protocol):
     """Where bytes live."""
 
-    def writing(self, upload: str) -> AbstractAsyncContextManager["Growing"]:
+    @property
+    def is_durable(self) -> bool:
+        """Whether what an upload acknowledged survives a power cut: then nothing need be read again to be sure."""
+        ...
+
+    def writing(self, upload: str, held: str = "") -> AbstractAsyncContextManager["Growing"]:
         """Own an upload until the block ends; it is made when missing.
 
         Raises RANGE_INVALID while somebody else owns it, UPLOAD_UNKNOWN when it was published meanwhile.
         """
         ...
 
-    async def size(self, upload: str) -> int:
+    async def size(self, upload: str, held: str = "") -> int:
         """Bytes held for an upload; 0 for one that was never written to."""
         ...
 
-    async def hash_upload(self, upload: str, length: int, sink: "Sink") -> None:
-        """Feed the first ``length`` bytes of an upload to ``sink``: for a resumed upload on another worker."""
+    async def hash_upload(self, upload: str, length: int, sink: "Sink", held: str = "") -> None:
+        """Feed the first ``length`` bytes of an upload to ``sink``: for a resumed upload on another worker.
+
+        Raises Unreread where only a stored object can be read.
+        """
         ...
 
-    async def content(self, upload: str, length: int) -> bytes:
+    async def content(self, upload: str, length: int, held: str = "") -> bytes:
         """The first ``length`` bytes of a small upload; raises UPLOAD_UNKNOWN when they are not there."""
         ...
 
-    async def commit(self, upload: str, length: int, algorithm: str, encoded: str) -> str:
+    async def commit(self, upload: str, length: int, algorithm: str, encoded: str, held: str = "") -> str:
         """Make the first ``length`` bytes of the upload durable as a stored object; returns its key.
 
         What was written beyond ``length`` and never acknowledged is cut off. Raises RANGE_INVALID while somebody
@@ -44,8 +52,8 @@ class BlobStore(Protocol):
         """
         ...
 
-    async def drop_upload(self, upload: str) -> None:
-        """Forget an upload; no error when there is none."""
+    async def drop_upload(self, upload: str, held: str = "") -> None:
+        """Forget an upload that has ended in the rows; no error when there is none. A stored object stays."""
         ...
 
     async def old_uploads(self, before: float, limit: int) -> list[str]:
@@ -84,8 +92,11 @@ class BlobStore(Protocol):
         """Remove a stored object; no error when there is none."""
         ...
 
-    def path(self, key: str) -> Path:
-        """The file of a stored object, for servers that send files themselves."""
+    async def sending(self, key: str, start: int, length: int, *, is_whole: bool, redirect_seconds: int) -> "Sending":
+        """How a stored object, or a part of it, gets to a client.
+
+        ``redirect_seconds``: how long an address may be good for that the client is sent to; 0: none may be given out.
+        """
         ...
 
     def stream(self, key: str, start: int, length: int) -> AsyncIterator[bytes]:
@@ -94,6 +105,20 @@ class BlobStore(Protocol):
         Raises Unreadable, and UNAVAILABLE where the fault is not the object's.
         """
         ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class Sending(NamedTuple):
+    """What the door does to send bytes: one of these is set."""
+
+    path: str = ""
+    """A file for the server to send by itself."""
+    url: str = ""
+    """Where the client is sent for them; it asks there for the same range again."""
+    stream: AsyncIterator[bytes] | None = None
 
 
 class Objects(Protocol):
@@ -114,6 +139,10 @@ class Objects(Protocol):
         """
         ...
 
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
 
 _PART = r"[0-9A-Za-z][0-9A-Za-z._-]*"
 _KEY = re.compile(rf"{_PART}(?:/{_PART})*")
@@ -125,12 +154,34 @@ def check_key(key: str) -> None:
         raise HubError(Kind.BAD_REQUEST, f"{key[:160]!r} is no storage key")
 
 
+UPLOADED = "u"
+"""First part of the keys of objects that were named before their digest was known."""
+TOPS = (*ALGORITHMS, UPLOADED)
+"""First parts of all keys; the second one is the shard."""
+
+
+def upload_of(key: str) -> str:
+    """The session that an object's key was made for: ``sha256/ab/<hex>-<session>`` or ``u/ab/<session>_<word>``."""
+    top, _, name = key.partition("/")
+    name = name.rpartition("/")[2]
+    return name.partition("_")[0] if top == UPLOADED else name.partition("-")[2]
+
+
 class Growing(Protocol):
     """An upload that the caller owns."""
 
     @property
     def size(self) -> int:
         """Bytes held."""
+        ...
+
+    @property
+    def held(self) -> str:
+        """What the upload's row must keep, in one transaction with the number of bytes."""
+        ...
+
+    def undo(self) -> None:
+        """Take back what owning an upload made that turns out to have ended."""
         ...
 
     async def append(self, offset: int, body: AsyncIterator[bytes], sink: "Sink") -> int:
@@ -155,6 +206,10 @@ class Unreadable(Exception):
     def __init__(self, fault: str) -> None:
         super().__init__(fault)
         self.fault = fault
+
+
+class Unreread(Exception):
+    """The bytes of an upload cannot be read before it is a stored object."""
 
 
 class Broken(Exception):

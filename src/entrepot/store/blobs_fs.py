@@ -10,7 +10,6 @@ Durability: fsync the file, rename it, fsync the folder it came to. Then the cal
 import asyncio
 import contextlib
 import errno
-import fcntl
 import os
 import secrets
 from collections.abc import AsyncIterator
@@ -19,9 +18,9 @@ from pathlib import Path
 from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
-from entrepot.model.digest import ALGORITHMS, Digest
-from entrepot.store.blobs import Broken, Sink, Unreadable
-from entrepot.store.disk import disk_faults, sync_folder, sync_upload
+from entrepot.model.digest import Digest
+from entrepot.store.blobs import TOPS, Broken, Sending, Sink, Unreadable
+from entrepot.store.disk import disk_faults, old_names, own_upload, sync_folder, sync_upload
 
 PIECE = 512 * 1024
 """Bytes gathered before a hop to threads writes and hashes them; while it works, the next piece arrives."""
@@ -46,19 +45,24 @@ class FileBlobStore:
         self._blobs.mkdir(parents=True, exist_ok=True)
         self._shards: set[Path] = set()
 
+    @property
+    def is_durable(self) -> bool:
+        """Pages that were not brought to the disk are lost with the power."""
+        return False
+
     @contextlib.asynccontextmanager
-    async def writing(self, upload: str) -> AsyncIterator["GrowingFile"]:
+    async def writing(self, upload: str, held: str = "") -> AsyncIterator["GrowingFile"]:
         """Own the file by its lock; see the port."""
         with disk_faults():
             descriptor = os.open(self._uploads / upload, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            _lock(descriptor, self._uploads / upload)
+            own_upload(descriptor, self._uploads / upload)
             failpoint.at("upload.owned")
-            yield GrowingFile(descriptor)
+            yield GrowingFile(descriptor, self._uploads / upload)
         finally:
             os.close(descriptor)
 
-    async def size(self, upload: str) -> int:
+    async def size(self, upload: str, held: str = "") -> int:
         """Bytes held for an upload."""
         with disk_faults():
             try:
@@ -66,7 +70,7 @@ class FileBlobStore:
             except FileNotFoundError:
                 return 0
 
-    async def hash_upload(self, upload: str, length: int, sink: Sink) -> None:
+    async def hash_upload(self, upload: str, length: int, sink: Sink, held: str = "") -> None:
         """Read the first bytes again, in a thread."""
 
         def read() -> None:
@@ -80,17 +84,17 @@ class FileBlobStore:
             with disk_faults():
                 await asyncio.to_thread(read)
 
-    async def content(self, upload: str, length: int) -> bytes:
+    async def content(self, upload: str, length: int, held: str = "") -> bytes:
         """Read them where we are: they were written a moment ago and are few."""
         if not length:
             return b""
         with disk_faults(), (self._uploads / upload).open("rb") as file:
-            held = file.read(length)
-        if len(held) < length:
+            found = file.read(length)
+        if len(found) < length:
             raise HubError(Kind.UPLOAD_UNKNOWN, "its bytes are gone")
-        return held
+        return found
 
-    async def commit(self, upload: str, length: int, algorithm: str, encoded: str) -> str:
+    async def commit(self, upload: str, length: int, algorithm: str, encoded: str, held: str = "") -> str:
         """Cut, fsync, rename, fsync the folder."""
         key = f"{algorithm}/{encoded[:2]}/{encoded}-{upload}"
         with disk_faults():
@@ -114,7 +118,7 @@ class FileBlobStore:
             self._shards.add(shard)
         descriptor = os.open(source, os.O_RDWR | (0 if length else os.O_CREAT), 0o600)
         try:
-            _lock(descriptor, source)
+            own_upload(descriptor, source)
             if os.fstat(descriptor).st_size < length:
                 raise FileNotFoundError(source)
             os.ftruncate(descriptor, length)
@@ -127,27 +131,15 @@ class FileBlobStore:
             os.close(descriptor)
         sync_folder(shard)
 
-    async def drop_upload(self, upload: str) -> None:
+    async def drop_upload(self, upload: str, held: str = "") -> None:
         """Unlink the growing file."""
         with disk_faults():
             (self._uploads / upload).unlink(missing_ok=True)
 
     async def old_uploads(self, before: float, limit: int) -> list[str]:
         """Look through the growing files, in a thread."""
-
-        def look() -> list[str]:
-            found: list[str] = []
-            with os.scandir(self._uploads) as entries:
-                for entry in entries:
-                    with contextlib.suppress(FileNotFoundError):
-                        if entry.stat().st_mtime < before:
-                            found.append(entry.name)
-                    if len(found) == limit:
-                        break
-            return found
-
         with disk_faults():
-            return await asyncio.to_thread(look)
+            return await asyncio.to_thread(old_names, self._uploads, before, limit)
 
     @property
     def shards(self) -> int:
@@ -159,12 +151,10 @@ class FileBlobStore:
 
         def look() -> list[str]:
             found: list[str] = []
-            for algorithm in ALGORITHMS:
-                folder = self._blobs / algorithm / f"{shard:02x}"
-                with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
-                    found += [
-                        f"{algorithm}/{folder.name}/{one.name}" for one in entries if one.stat().st_mtime < before
-                    ]
+            for algorithm in TOPS:
+                part = f"{algorithm}/{shard:02x}"
+                with contextlib.suppress(FileNotFoundError):
+                    found += [f"{part}/{name}" for name in old_names(self._blobs / part, before)]
             return found
 
         with disk_faults():
@@ -228,13 +218,12 @@ class FileBlobStore:
         """Unlink what was set aside long ago, in a thread."""
 
         def drop() -> int:
-            dropped = 0
-            with contextlib.suppress(FileNotFoundError), os.scandir(self._quarantine) as entries:
-                for entry in entries:
-                    if dropped < limit and entry.stat().st_mtime < before:
-                        Path(entry.path).unlink(missing_ok=True)
-                        dropped += 1
-            return dropped
+            found: list[str] = []
+            with contextlib.suppress(FileNotFoundError):
+                found = old_names(self._quarantine, before, limit)
+            for name in found:
+                (self._quarantine / name).unlink(missing_ok=True)
+            return len(found)
 
         with disk_faults():
             return await asyncio.to_thread(drop)
@@ -244,8 +233,8 @@ class FileBlobStore:
 
         A hub's own comes with its first blob, and where it is gone later, a volume is not mounted.
         """
-        for algorithm in ALGORITHMS:
-            (self._blobs / algorithm).mkdir(exist_ok=True)
+        for top in TOPS:
+            (self._blobs / top).mkdir(exist_ok=True)
 
     async def put(self, key: str, digest: Digest, body: AsyncIterator[bytes]) -> None:
         """Write beside, hash on the way, then as ``commit``."""
@@ -269,6 +258,15 @@ class FileBlobStore:
         """The file of a stored object."""
         return self._blobs / key
 
+    async def sending(self, key: str, start: int, length: int, *, is_whole: bool, redirect_seconds: int) -> Sending:
+        """A whole file is the server's to send."""
+        if is_whole:
+            return Sending(path=str(self.path(key)))
+        return Sending(stream=self.stream(key, start, length))
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
     async def stream(self, key: str, start: int, length: int) -> AsyncIterator[bytes]:
         """Read in pieces; the first one inline, because it is mostly the only one."""
         try:
@@ -288,13 +286,22 @@ class FileBlobStore:
 class GrowingFile:
     """A file under its owner's lock."""
 
-    def __init__(self, descriptor: int) -> None:
+    held = ""
+
+    def __init__(self, descriptor: int, path: Path | None = None) -> None:
         self._descriptor = descriptor
+        self._path = path
 
     @property
     def size(self) -> int:
         """Bytes held."""
         return os.fstat(self._descriptor).st_size
+
+    def undo(self) -> None:
+        """Unlink a file that owning it made."""
+        if self._path and self.size == 0:
+            with disk_faults():
+                self._path.unlink(missing_ok=True)
 
     async def append(self, offset: int, body: AsyncIterator[bytes], sink: Sink) -> int:
         """Write and hash at once; see the port."""
@@ -385,16 +392,3 @@ class _Writer:
         while self._running and not self._running.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([self._running])
-
-
-def _lock(descriptor: int, path: Path) -> None:
-    """Own the upload; raises RANGE_INVALID, and UPLOAD_UNKNOWN when it was published meanwhile."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as fault:
-        raise HubError(
-            Kind.RANGE_INVALID, "another request is writing to this upload; ask its status, then go on"
-        ) from fault
-    # The file may have become a stored object between open and lock: those bytes must never change again.
-    if not path.exists() or path.stat().st_ino != os.fstat(descriptor).st_ino:
-        raise HubError(Kind.UPLOAD_UNKNOWN, path.name)

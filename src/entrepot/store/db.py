@@ -8,7 +8,7 @@ engine asks for it; the same function serves every engine. Statements are writte
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -92,4 +92,24 @@ class Database(Protocol):
 
     async def close(self) -> None:
         """Finish what was accepted, then release everything."""
+        ...
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """A database that tells how busy it is."""
+
+    @property
+    def waiting(self) -> int:
+        """Writes that wait for their turn."""
+        ...
+
+    @property
+    def commits(self) -> int:
+        """How many groups of writes were committed by this process."""
+        ...
+
+    @property
+    def writes(self) -> int:
+        """How many writes there were in those."""
         ...

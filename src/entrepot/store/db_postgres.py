@@ -59,6 +59,21 @@ class PostgresDatabase:
         """Statements that were run so far, for query budgets."""
         return self._read + self._writer.statements
 
+    @property
+    def waiting(self) -> int:
+        """Writes that wait for their turn."""
+        return self._writer.waiting
+
+    @property
+    def commits(self) -> int:
+        """How many groups of writes were committed."""
+        return self._writer.commits
+
+    @property
+    def writes(self) -> int:
+        """How many writes there were in those."""
+        return self._writer.writes
+
     async def read(self, fn: Callable[Concatenate[Rows, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``fn`` on one snapshot."""
         key = getattr(fn, "__code__", fn)

@@ -96,8 +96,13 @@ class SqliteDatabase:
         self._closed = False
         self._is_doubtful = False
         self._is_durable: bool | None = None
-        self.statements = 0
+        self.statements = self.commits = self.writes = 0
         self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Writes in the queue; those of the group that is being committed are not."""
+        return self._jobs.qsize()
 
     async def read(self, fn: Callable[Concatenate[Rows, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``fn`` on one snapshot, inline. One that is ``single`` costs a third: no BEGIN, no ROLLBACK, which
@@ -226,6 +231,8 @@ class SqliteDatabase:
                 self._writer.execute("ROLLBACK")
             refused = {id(job): refusal for job, _, refusal in done if refusal is not None}
             return [(job, None, refused.get(id(job), fault)) for job in group]
+        self.commits += 1
+        self.writes += len(group)
         return done
 
     def _wait_for_disk(self, durable: bool) -> None:

@@ -1,6 +1,8 @@
 """What the stores of local files need of the disk: folders that stay, and its refusals in the hub's words."""
 
+import contextlib
 import errno
+import fcntl
 import os
 from pathlib import Path
 
@@ -25,6 +27,32 @@ def sync_upload(descriptor: int, source: Path) -> None:
     except OSError:
         source.unlink(missing_ok=True)
         raise
+
+
+def own_upload(descriptor: int, path: Path) -> None:
+    """Own the upload; raises RANGE_INVALID, and UPLOAD_UNKNOWN when it was published meanwhile."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as fault:
+        raise HubError(
+            Kind.RANGE_INVALID, "another request is writing to this upload; ask its status, then go on"
+        ) from fault
+    # The file may have become a stored object between open and lock: those bytes must never change again.
+    if not path.exists() or path.stat().st_ino != os.fstat(descriptor).st_ino:
+        raise HubError(Kind.UPLOAD_UNKNOWN, path.name)
+
+
+def old_names(folder: Path, before: float, limit: int | None = None) -> list[str]:
+    """Names of what is in a folder and was not written to since a time (Unix seconds). Raises OSError."""
+    found: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):
+                if entry.stat().st_mtime < before:
+                    found.append(entry.name)
+            if len(found) == limit:
+                break
+    return found
 
 
 class disk_faults:  # noqa: N801 - reads as a statement

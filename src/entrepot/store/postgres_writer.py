@@ -65,9 +65,14 @@ class Writer:
         self._begin = ""
         self._mark = 0
         self._patient_until: float | None = None
-        self.statements = 0
+        self.statements = self.commits = self.writes = 0
         self._thread = threading.Thread(target=self._work, name="postgres-writer", daemon=True)
         self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Functions that wait for their turn."""
+        return self._jobs.qsize()
 
     def submit(self, fn: Callable[[Rows], T], *, durable: bool) -> "Future[T]":
         """What ``fn`` returned, after its commit."""
@@ -107,6 +112,8 @@ class Writer:
             for job in group:
                 job.future.set_exception(fault)
             raise
+        self.commits += 1
+        self.writes += len(group)
         for job, (result, failed) in zip(group, outcomes, strict=True):
             if failed is None:
                 job.future.set_result(result)

@@ -179,6 +179,10 @@ def unlink(rows: Rows, image_id: int, blob_id: int, now: int) -> None:
         collect.watch_blob(rows, blob_id, now)
 
 
+_MOST = 2**62
+"""More bytes than any upload has."""
+
+
 class Upload(NamedTuple):
     """A row of ``upload``."""
 
@@ -188,15 +192,17 @@ class Upload(NamedTuple):
     algorithm: str
     received: int
     digest_so_far: str
+    held: str
 
 
 def add_upload(
-    rows: Rows, *, session: str, image_id: int, person_id: int, algorithm: str, received: int, digest: str, now: int
-) -> bool:
+    rows: Rows, *, session: str, image_id: int, person_id: int, algorithm: str, received: int, digest: str, now: int,
+    held: str = "",
+) -> bool:  # fmt: skip
     """A session with what it has received, and the digest of that; False when it is there already."""
     made = rows.run(
-        "INSERT INTO upload (id, image_id, person_id, algorithm, received, digest_so_far, created_at, updated_at)"
-        " VALUES (:id, :image, :person, :algorithm, :received, :digest, :now, :now) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO upload (id, image_id, person_id, algorithm, received, digest_so_far, created_at, updated_at, held)"
+        " VALUES (:id, :image, :person, :algorithm, :received, :digest, :now, :now, :held) ON CONFLICT (id) DO NOTHING",
         id=session,
         image=image_id,
         person=person_id,
@@ -204,6 +210,7 @@ def add_upload(
         received=received,
         digest=digest,
         now=now,
+        held=held,
     )
     return made == 1
 
@@ -211,7 +218,8 @@ def add_upload(
 def find_upload(rows: Rows, session: str) -> Upload | None:
     """A session."""
     row = rows.one(
-        "SELECT id, image_id, person_id, algorithm, received, digest_so_far FROM upload WHERE id = :id", id=session
+        "SELECT id, image_id, person_id, algorithm, received, digest_so_far, held FROM upload WHERE id = :id",
+        id=session,
     )
     return Upload(*row) if row else None
 
@@ -223,27 +231,33 @@ def open_uploads(rows: Rows, person_id: int) -> int:
     return int(row[0]) if row else 0
 
 
-def advance(rows: Rows, session: str, *, before: int, received: int, digest: str, now: int) -> bool:
+def advance(rows: Rows, session: str, *, before: int, received: int, digest: str, now: int, held: str = "") -> bool:
     """Record what was received; False when the session ended or moved meanwhile."""
     return (
         rows.run(
-            "UPDATE upload SET received = :received, digest_so_far = :digest, updated_at = :now"
+            "UPDATE upload SET received = :received, digest_so_far = :digest, updated_at = :now, held = :held"
             " WHERE id = :id AND received = :before",
             id=session,
             before=before,
             received=received,
             digest=digest,
             now=now,
+            held=held,
         )
         == 1
     )
 
 
-def end_upload(rows: Rows, session: str, now: int) -> bool:
-    """Leave of a session only that it has ended; whether there was one."""
+def end_upload(rows: Rows, session: str, now: int, at: int | None = None) -> bool:
+    """Leave of a session only that it has ended; False when it had, or has not received ``at`` bytes (None: any)."""
     return (
         rows.run(
-            "UPDATE upload SET received = -1, digest_so_far = '', updated_at = :now WHERE id = :id", id=session, now=now
+            "UPDATE upload SET received = -1, digest_so_far = '', held = '', updated_at = :now"
+            " WHERE id = :id AND received BETWEEN :least AND :most",
+            id=session,
+            now=now,
+            least=0 if at is None else at,
+            most=_MOST if at is None else at,
         )
         == 1
     )

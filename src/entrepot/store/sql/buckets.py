@@ -3,7 +3,9 @@
 from typing import NamedTuple
 
 from entrepot.errors import HubError, Kind
+from entrepot.model import events as kinds
 from entrepot.store.db import Rows
+from entrepot.store.sql import events
 
 
 class Place(NamedTuple):
@@ -90,8 +92,10 @@ def add(
     is_public: bool,
     description: str,
     now: int,
+    who: str = "",
+    depth: int = 0,
 ) -> bool:
-    """Whether the name was free."""
+    """Whether the name was free. Those who listen to the account hear of it; ``depth`` as of an event."""
     row = rows.one(
         "INSERT INTO bucket"
         " (name, account_id, project_id, region, is_public, description, image_count, created_at, updated_at)"
@@ -108,6 +112,7 @@ def add(
     if row is None:
         return False
     count(rows, account_id, project_id, region, is_public=is_public, step=1)
+    events.note(rows, int(row[0]), kinds.CREATED, now, who=who, depth=depth, Public=is_public)
     return True
 
 
@@ -143,6 +148,7 @@ def delete(rows: Rows, bucket: Bucket) -> None:
     rows.run("DELETE FROM quota WHERE scope = :scope", scope=f"bucket {bucket_id}")
     rows.run("DELETE FROM bucket_retention WHERE bucket_id = :id", id=bucket_id)
     rows.run("DELETE FROM robot WHERE bucket_id = :id", id=bucket_id)
+    events.forget_bucket(rows, bucket_id)
     rows.run("DELETE FROM bucket_blob WHERE bucket_id = :id", id=bucket_id)
     rows.run(f"DELETE FROM upload WHERE image_id IN {images}", id=bucket_id)
     rows.run(f"DELETE FROM tag_event WHERE image_id IN {images}", id=bucket_id)

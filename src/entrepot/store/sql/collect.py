@@ -6,6 +6,7 @@ transaction that decides again from the rows as they are then, so nothing that c
 
 from typing import NamedTuple
 
+from entrepot.store.blobs import UPLOADED, upload_of
 from entrepot.store.db import Rows
 
 
@@ -257,13 +258,16 @@ def forget_objects(rows: Rows, keys: list[str]) -> None:
 
 
 def unknown_keys(rows: Rows, keys: list[str]) -> list[str]:
-    """Those of the keys that no row knows, dead or alive."""
+    """Those of the keys that no row knows, dead or alive; of those that an upload has from its begin, once it ended."""
     return [
         key
         for key in keys
         if rows.one(
-            "SELECT 1 FROM blob WHERE storage_key = :key UNION ALL SELECT 1 FROM dead_object WHERE storage_key = :key",
+            "SELECT 1 FROM blob WHERE storage_key = :key"
+            " UNION ALL SELECT 1 FROM dead_object WHERE storage_key = :key"
+            " UNION ALL SELECT 1 FROM upload WHERE id = :upload AND received >= 0",
             key=key,
+            upload=upload_of(key) if key.startswith(f"{UPLOADED}/") else "",
         )
         is None
     ]

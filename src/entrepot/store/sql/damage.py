@@ -147,12 +147,12 @@ def replace(rows: Rows, old: Object, *, key: str, content: bytes | None, now: in
         )
 
 
-def places(rows: Rows, blob_id: int, limit: int) -> list[tuple[int, str]]:
-    """(account, bucket/image) of images that link a blob."""
+def places(rows: Rows, blob_id: int, limit: int) -> list[tuple[int, int, str, str]]:
+    """(account, bucket id, bucket, image) of images that link a blob."""
     return [
-        (row[0], row[1])
+        (row[0], row[1], row[2], row[3])
         for row in rows.all(
-            "SELECT b.account_id, b.name || '/' || i.name FROM image_blob l JOIN image i ON i.id = l.image_id"
+            "SELECT b.account_id, b.id, b.name, i.name FROM image_blob l JOIN image i ON i.id = l.image_id"
             " JOIN bucket b ON b.id = i.bucket_id WHERE l.blob_id = :blob ORDER BY b.account_id, i.id LIMIT :limit",
             blob=blob_id,
             limit=limit,
@@ -160,14 +160,14 @@ def places(rows: Rows, blob_id: int, limit: int) -> list[tuple[int, str]]:
     ]
 
 
-def place(rows: Rows, image_id: int) -> list[tuple[int, str]]:
-    """(account, bucket/image) of an image."""
+def place(rows: Rows, image_id: int) -> list[tuple[int, int, str, str]]:
+    """(account, bucket id, bucket, image) of an image."""
     row = rows.one(
-        "SELECT b.account_id, b.name || '/' || i.name FROM image i JOIN bucket b ON b.id = i.bucket_id"
+        "SELECT b.account_id, b.id, b.name, i.name FROM image i JOIN bucket b ON b.id = i.bucket_id"
         " WHERE i.id = :image",
         image=image_id,
     )
-    return [(row[0], row[1])] if row else []
+    return [(row[0], row[1], row[2], row[3])] if row else []
 
 
 class Damage(NamedTuple):

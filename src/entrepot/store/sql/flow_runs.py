@@ -25,6 +25,7 @@ class Instance(NamedTuple):
     from_step: int = 0
     created_at: int = 0
     ended_at: int = 0
+    hops: int = 0
 
 
 _COLUMNS = ", ".join(Instance._fields)

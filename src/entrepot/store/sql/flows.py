@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from entrepot.store.db import Rows
+from entrepot.store.sql import triggers
 
 
 class Namespace(NamedTuple):
@@ -232,7 +233,8 @@ def set_token(rows: Rows, workflow_id: str, token_hash: str, now: int) -> None:
 
 
 def delete_workflow(rows: Rows, workflow_id: str) -> None:
-    """Delete a workflow whose runs have ended, with its versions and runs."""
+    """Delete a workflow whose runs have ended, with its triggers, versions and runs."""
+    triggers.delete_of_workflow(rows, workflow_id)
     rows.run("DELETE FROM workflow_instance WHERE workflow_id = :id", id=workflow_id)
     rows.run("DELETE FROM workflow_version WHERE workflow_id = :id", id=workflow_id)
     rows.run("DELETE FROM workflow WHERE id = :id", id=workflow_id)

@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
+from entrepot.model import events as kinds
 from entrepot.model.manifest import Manifest
 from entrepot.store.db import Rows, single
-from entrepot.store.sql import collect, history, immutable, trash
+from entrepot.store.sql import collect, events, history, immutable, trash
 from entrepot.store.sql.buckets import PLACE, WIDE, Place
 from entrepot.store.sql.usage import Usage, grow
 
@@ -149,8 +150,21 @@ def _count(rows: Rows, image_id: int, step: int, now: int) -> None:
         )
 
 
-def set_tag(rows: Rows, image_id: int, name: str, manifest_id: int, now: int, untagged: int, who: str) -> int | None:
+def set_tag(
+    rows: Rows,
+    image_id: int,
+    name: str,
+    manifest_id: int,
+    now: int,
+    untagged: int,
+    who: str,
+    *,
+    depth: int = 0,
+    new: str = kinds.PUSHED,
+) -> int | None:
     """Point a tag at a manifest; how many tags the image has when this one is new, else None.
+
+    Those who listen hear of it, ``new``: as what, where there was no such tag; ``depth`` as of an event.
 
     A manifest that it pointed to before is looked at after ``untagged`` seconds, or after its bucket's own window.
     Raises TAG_IMMUTABLE.
@@ -179,17 +193,21 @@ def set_tag(rows: Rows, image_id: int, name: str, manifest_id: int, now: int, un
         )
     row = rows.one(
         "UPDATE image SET tag_count = tag_count + :step, latest_tag = :name, updated_at = :now WHERE id = :id"
-        " RETURNING tag_count",
+        f" RETURNING tag_count, {events.LISTENS}",
         step=0 if moved else 1,
         name=name,
         now=now,
         id=image_id,
     )
-    return None if moved or row is None else int(row[0])
+    assert row is not None
+    if row[1] and (before is None or before[0] != manifest_id):
+        kind, old = (new, 0) if before is None else (kinds.MOVED, before[0])
+        events.note_tag(rows, image_id, kind, name, (old, manifest_id), who=who, depth=depth, now=now)
+    return None if moved else int(row[0])
 
 
 def delete_tag(
-    rows: Rows, image_id: int, name: str, now: int, untagged: int, who: str, *, only: int | None = None
+    rows: Rows, image_id: int, name: str, now: int, untagged: int, who: str, *, only: int | None = None, depth: int = 0
 ) -> bool:
     """Delete one tag and nothing else; whether there was one. Its manifest is looked at as ``set_tag`` says.
 
@@ -207,8 +225,14 @@ def delete_tag(
     immutable.refuse_loss(rows, image_id, tag=name)
     trash.watch_tagless(rows, row[0], now, untagged)
     history.note(rows, image_id, name, row[0], is_set=False, who=who, now=now)
-    rows.run("UPDATE image SET tag_count = tag_count - 1, updated_at = :now WHERE id = :id", now=now, id=image_id)
+    left = rows.one(
+        f"UPDATE image SET tag_count = tag_count - 1, updated_at = :now WHERE id = :id RETURNING {events.LISTENS}",
+        now=now,
+        id=image_id,
+    )
     _forget_latest(rows, image_id)
+    if left is not None and left[0]:
+        events.note_tag(rows, image_id, kinds.DELETED, name, (0, row[0]), who=who, depth=depth, now=now)
     return True
 
 
@@ -228,9 +252,10 @@ def has_any(rows: Rows, image_id: int) -> bool:
     return rows.one("SELECT 1 FROM image WHERE id = :id AND manifest_count > 0", id=image_id) is not None
 
 
-def delete_all(rows: Rows, image_id: int, now: int, grace: int, who: str) -> None:
+def delete_all(rows: Rows, image_id: int, now: int, grace: int, who: str, *, depth: int = 0) -> None:
     """Delete every manifest of an image that holds some, with its tags. Raises TAG_IMMUTABLE."""
     immutable.refuse_loss(rows, image_id)
+    events.note_image(rows, image_id, kinds.DELETED, None, who=who, depth=depth, now=now)
     manifests = "(SELECT id FROM manifest WHERE image_id = :id)"
     history.note_deleted(rows, image_id, None, who=who, now=now)
     collect.watch_all_of(rows, image_id, now + grace)
@@ -255,12 +280,15 @@ def delete_all(rows: Rows, image_id: int, now: int, grace: int, who: str) -> Non
     )
 
 
-def delete(rows: Rows, image_id: int, manifest_id: int, now: int, grace: int, who: str, *, kept: int = 0) -> None:
+def delete(
+    rows: Rows, image_id: int, manifest_id: int, now: int, grace: int, who: str, *, kept: int = 0, depth: int = 0
+) -> None:
     """Delete a manifest, its references and every tag that points at it; what it kept is looked at after ``grace``.
 
     Where it can be brought back for ``kept`` seconds, its children and referrers stay as long. Raises TAG_IMMUTABLE.
     """
     immutable.refuse_loss(rows, image_id, manifest_id=manifest_id)
+    events.note_image(rows, image_id, kinds.DELETED, manifest_id, who=who, depth=depth, now=now)
     history.note_deleted(rows, image_id, manifest_id, who=who, now=now)
     collect.watch_links_of(rows, manifest_id, now + grace)
     collect.watch_family_of(rows, manifest_id, now + max(grace, kept))

@@ -7,9 +7,10 @@ blobs it needs are held, but no longer counted in the bucket.
 
 from typing import NamedTuple
 
+from entrepot.model import events as kinds
 from entrepot.store.db import Rows
 from entrepot.store.sql import buckets as buckets_sql
-from entrepot.store.sql import collect
+from entrepot.store.sql import collect, events
 from entrepot.store.sql.buckets import Bucket
 
 NOBODYS = -1
@@ -145,14 +146,18 @@ def oldest(rows: Rows, project_id: str, now: int, limit: int) -> list[Deletion]:
     ]
 
 
-def hide(rows: Rows, bucket: Bucket, now: int) -> None:
-    """Take a bucket without grants out of everybody's sight."""
+def hide(rows: Rows, bucket: Bucket, now: int, who: str = "", depth: int = 0) -> None:
+    """Take a bucket without grants out of everybody's sight, after those who listen have it that it goes."""
+    events.note(rows, bucket.id, kinds.GONE, now, who=who, depth=depth)
     _move(rows, bucket, f"~{bucket.id}", NOBODYS, HIDDEN, is_public=False, now=now)
 
 
-def show(rows: Rows, hidden: Bucket, deletion: Deletion, *, is_public: bool, now: int) -> None:
+def show(
+    rows: Rows, hidden: Bucket, deletion: Deletion, *, is_public: bool, now: int, who: str = "", depth: int = 0
+) -> None:
     """Put a hidden bucket back where it was; its name must be free."""
     _move(rows, hidden, deletion.bucket_name, deletion.account_id, deletion.project_id, is_public=is_public, now=now)
+    events.note(rows, hidden.id, kinds.BACK, now, who=who, depth=depth)
 
 
 def _move(

@@ -12,6 +12,8 @@ class Usage(NamedTuple):
     project_id: str
     bucket_bytes: int
     project_bytes: int
+    grown: int = 0
+    """By how much the change made it more."""
 
 
 def grow(rows: Rows, image_id: int, size: int) -> Usage | None:
@@ -27,7 +29,7 @@ def grow(rows: Rows, image_id: int, size: int) -> Usage | None:
         "UPDATE project SET bytes = bytes + :size WHERE id = :project RETURNING bytes", size=size, project=row[1]
     )
     assert total is not None
-    return Usage(row[0], row[1], row[2], total[0])
+    return Usage(row[0], row[1], row[2], total[0], size)
 
 
 def hold(rows: Rows, image_id: int, blob_id: int) -> Usage | None:

@@ -1,0 +1,298 @@
+"""Bytes in a bucket of an S3 server, the BlobStore and Objects ports over it; uploads are in ``s3_uploads``.
+
+    <prefix>blobs/<key>         stored objects, tails of uploads, targets of multipart uploads; no name is used twice
+    <prefix>quarantine/<name>   found damaged, set aside
+    <prefix>entrepot            says that this is the place
+    <data>/uploads/             parts on their way (files without a name) and locks
+
+Durability: the server answered. Then the caller writes the row.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Protocol
+
+from entrepot import failpoint
+from entrepot.errors import HubError, Kind
+from entrepot.model import digest as digests
+from entrepot.model.digest import Digest
+from entrepot.store.blobs import TOPS, UPLOADED, Sending, Sink, Unreread
+from entrepot.store.s3_bucket import Bucket, Gone
+from entrepot.store.s3_spool import Body, Spool
+from entrepot.store.s3_uploads import (
+    BLOBS,
+    PART,
+    GrowingParts,
+    Held,
+    Sender,
+    complete,
+    held_of,
+    new_key,
+    shard_of,
+    upload_faults,
+)
+
+QUARANTINE = "quarantine/"
+_KNOWN = 1024
+"""Most uploads whose ETags one process remembers."""
+
+
+class Leases(Protocol):
+    """Who of several nodes writes to an upload (store.leases)."""
+
+    def holding(self, upload: str) -> AbstractAsyncContextManager[Callable[[], None]]:
+        """Hold one; what is given raises once it is lost."""
+        ...
+
+
+class S3Objects:
+    """The Objects port over one bucket."""
+
+    def __init__(self, bucket: Bucket, folder: Path, *, part: int = PART) -> None:
+        self._bucket, self._part = bucket, part
+        self._spool = Spool(folder / "uploads")
+        self._is_marked = False
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._bucket.close()
+
+    async def _mark(self) -> None:
+        if not self._is_marked:
+            await self._bucket.mark()
+            failpoint.at("s3.marked")
+            self._is_marked = True
+
+    async def stored_size(self, key: str) -> int | None:
+        """Ask the server. Whoever fills an empty place makes it one: nothing is lost there."""
+        await self._mark()
+        return await self._size(key)
+
+    async def _size(self, key: str) -> int | None:
+        stored = await self._bucket.head(BLOBS + key)
+        return None if stored is None else stored.size
+
+    def stream(self, key: str, start: int, length: int) -> AsyncGenerator[bytes, None]:
+        """As the server sends it."""
+        return self._bucket.read(BLOBS + key, start, length)
+
+    async def put(self, key: str, digest: Digest, body: AsyncIterator[bytes]) -> None:
+        """Send parts, hash on the way, complete only what has the digest."""
+        hasher = digests.hasher(digest.algorithm)
+        await self._mark()
+        async with Sender(self._bucket, self._spool, self._part, key) as sender:
+            try:
+                await sender.receive(body, hasher)
+                done = await sender.settle()
+                if hasher.hexdigest() != digest.hex:
+                    raise HubError(Kind.DIGEST_INVALID, f"{key}: its bytes have the digest {hasher.hexdigest()}")
+                await sender.finish(done)
+            except BaseException:
+                if sender.id:
+                    with contextlib.suppress(HubError):
+                        await self._bucket.abort(BLOBS + key, sender.id)
+                raise
+
+
+class S3BlobStore(S3Objects):
+    """The BlobStore port over one bucket.
+
+    ``unknown``: those of some keys that no row knows and whose upload has ended; nothing else is removed by its prefix.
+    """
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        folder: Path,
+        leases: Leases,
+        unknown: Callable[[list[str]], Awaitable[list[str]]],
+        *,
+        part: int = PART,
+    ) -> None:
+        super().__init__(bucket, folder, part=part)
+        self._leases, self._unknown = leases, unknown
+        self._etags: dict[str, tuple[str, list[str]]] = {}
+        """Upload -> (held, ETags of its parts) where this process sent them: a hint that saves a request."""
+        self._tops: list[str] | None = None
+        """First parts of the keys that are there; other ones than our own come with a restore, before a hub opens."""
+
+    @property
+    def is_durable(self) -> bool:
+        """The server has what was acknowledged."""
+        return True
+
+    @contextlib.asynccontextmanager
+    async def writing(self, upload: str, held: str = "") -> AsyncIterator[GrowingParts]:
+        """Own the upload: on this node by a lock, among nodes by a lease."""
+        with self._spool.owned(upload):
+            async with self._leases.holding(upload) as check:
+                failpoint.at("s3.owned")
+                growing = GrowingParts(
+                    self._bucket, self._spool, upload, self._held(held), self._known(upload, held), check
+                )
+                try:
+                    yield growing
+                except BaseException:
+                    self._remember(upload, growing)
+                    raise
+                self._remember(upload, growing)
+                if growing.left:
+                    with contextlib.suppress(HubError):  # the sweep takes it otherwise
+                        await self._bucket.delete(BLOBS + growing.left)
+                    failpoint.at("s3.old-tail-gone")
+
+    def _held(self, text: str) -> Held:
+        return held_of(text, self._part)
+
+    def _known(self, upload: str, held: str) -> list[str] | None:
+        known = self._etags.get(upload)
+        return known[1] if known is not None and known[0] == held else None
+
+    def _remember(self, upload: str, growing: GrowingParts) -> None:
+        if growing.etags is None:
+            return
+        while len(self._etags) >= _KNOWN:
+            self._etags.pop(next(iter(self._etags)))
+        self._etags[upload] = (growing.held, growing.etags)
+
+    async def stored_size(self, key: str) -> int | None:
+        """Ask the server; a hub makes its place with its first blob."""
+        return await self._size(key)
+
+    async def size(self, upload: str, held: str = "") -> int:
+        """What the row says; whether it is there is found out where it is needed."""
+        return self._held(held).size
+
+    async def hash_upload(self, upload: str, length: int, sink: Sink, held: str = "") -> None:
+        """Read a tail; parts cannot be read before they are an object."""
+        now = self._held(held)
+        if now.count:
+            raise Unreread
+        if length:
+            with upload_faults(upload):
+                await self._hash(now.tail, 0, length, sink)
+
+    async def content(self, upload: str, length: int, held: str = "") -> bytes:
+        """The tail: small uploads have no full part."""
+        now = self._held(held)
+        if not length:
+            return b""
+        if now.count or now.size < length:
+            raise HubError(Kind.UPLOAD_UNKNOWN, "its bytes are gone")
+        with upload_faults(upload):
+            return b"".join([piece async for piece in self.stream(now.tail, 0, length)])
+
+    async def commit(self, upload: str, length: int, algorithm: str, encoded: str, held: str = "") -> str:
+        """Complete the multipart upload; an upload that is a tail only is the stored object already."""
+        now = self._held(held)
+        with self._spool.owned(upload), upload_faults(upload):
+            await self._mark()
+            if not length:
+                return await self._put_nothing(upload)
+            if now.size != length:
+                raise Gone(upload)
+            if not now.count:
+                stored = await self._bucket.head(BLOBS + now.tail)
+                if stored is None or stored.size != length:
+                    raise Gone(upload)
+                return now.tail
+            await complete(self._bucket, self._spool, now, self._known(upload, held))
+            self._etags.pop(upload, None)
+            if now.tail:
+                with contextlib.suppress(HubError):  # the sweep takes it otherwise
+                    await self._bucket.delete(BLOBS + now.tail)
+                failpoint.at("s3.tail-gone")
+            return now.key
+
+    async def _put_nothing(self, upload: str) -> str:
+        key = new_key(upload)
+        await self._bucket.put(BLOBS + key, Body(-1, 0))
+        return key
+
+    async def drop_upload(self, upload: str, held: str = "") -> None:
+        """Abort what was begun, and remove the objects that no row knows."""
+        self._etags.pop(upload, None)
+        self._spool.drop(upload)
+        now = self._held(held)
+        begun = [(BLOBS + now.key, now.id)] if now.id else []
+        prefix = f"{BLOBS}{UPLOADED}/{shard_of(upload)}/{upload}_"
+        begun += [(one.name, one.id) async for one in self._bucket.unfinished(prefix)]
+        for name, id_ in dict.fromkeys(begun):
+            await self._bucket.abort(name, id_)
+            failpoint.at("s3.aborted")
+        found = [one.name.removeprefix(BLOBS) async for one in self._bucket.below(prefix)]
+        for key in await self._unknown(found):
+            await self._bucket.delete(BLOBS + key)
+            failpoint.at("s3.dropped")
+
+    async def old_uploads(self, before: float, limit: int) -> list[str]:
+        """Uploads with a multipart upload that began before a time, and locks that a kill left.
+
+        Tails are objects: the sweep takes them.
+        """
+        found = dict.fromkeys(await asyncio.to_thread(self._spool.names, before, limit))
+        async with contextlib.aclosing(self._bucket.unfinished(f"{BLOBS}{UPLOADED}/")) as unfinished:
+            async for one in unfinished:
+                if one.begun < before:
+                    found[one.name.rpartition("/")[2].partition("_")[0]] = None
+                if len(found) >= limit:
+                    break
+        return list(found)[:limit]
+
+    @property
+    def shards(self) -> int:
+        """One for each hex digit: a request tells of a thousand objects."""
+        return 16
+
+    async def old_objects(self, shard: int, before: float) -> list[str]:
+        """List each kind of key that is there below one digit."""
+        if self._tops is None:
+            self._tops = [top for top in TOPS if top == UPLOADED or await self._bucket.has_any(f"{BLOBS}{top}/")]
+        return [
+            one.name.removeprefix(BLOBS)
+            for top in self._tops
+            async for one in self._bucket.below(f"{BLOBS}{top}/{shard:x}")
+            if one.modified < before
+        ]
+
+    async def hash_stored(self, key: str, start: int, length: int, sink: Sink) -> None:
+        """Read and hash piece by piece."""
+        await self._hash(key, start, length, sink)
+
+    async def _hash(self, key: str, start: int, length: int, sink: Sink) -> None:
+        async with contextlib.aclosing(self.stream(key, start, length)) as pieces:
+            async for piece in pieces:
+                await asyncio.to_thread(sink.update, piece)
+
+    async def sending(self, key: str, start: int, length: int, *, is_whole: bool, redirect_seconds: int) -> Sending:
+        """An address, or a stream through the hub."""
+        if redirect_seconds:
+            return Sending(url=await self._bucket.address(BLOBS + key, redirect_seconds))
+        return Sending(stream=self.stream(key, start, length))
+
+    async def quarantine(self, key: str) -> None:
+        """Copy inside the server, then delete; its time counts from the copy."""
+        stored = await self._bucket.head(BLOBS + key)
+        if stored is None:
+            return
+        with contextlib.suppress(Gone):
+            await self._bucket.copy(BLOBS + key, QUARANTINE + key.replace("/", "_"), stored.size)
+        await self._bucket.delete(BLOBS + key)
+
+    async def drop_quarantined(self, before: float, limit: int) -> int:
+        """Delete what was set aside long ago."""
+        old: list[str] = []
+        async with contextlib.aclosing(self._bucket.below(QUARANTINE)) as found:
+            async for one in found:
+                if one.modified < before and len(old) < limit:
+                    old.append(one.name)
+        for name in old:
+            await self._bucket.delete(name)
+        return len(old)
+
+    async def delete(self, key: str) -> None:
+        """Delete a stored object."""
+        await self._bucket.delete(BLOBS + key)

@@ -1,0 +1,86 @@
+"""The verbs that reach a bucket, where bytes are in one, with the failpoints that they pass: as ``verbs.VERBS``.
+
+Points of the rows and of each piece of a body are not named again.
+"""
+
+import os
+
+from tests.crash import scenes
+from tests.crash.client import Client
+from tests.crash.scenes import APP, BIG, LIB, OTHER
+from tests.crash.verbs import Verb
+from tests.registry.kit import digest
+
+LARGE = os.urandom(9 * 1024 * 1024)
+"""A part, and more."""
+NAMED_ELSEWHERE = ("db.", "upload.")
+BEGIN_PARTS = "s3.owned s3.begun s3.part-sent s3.tail-sent"
+ACKNOWLEDGE = "append.written append.noted"
+GO_ON = f"append.found s3.owned s3.tail-sent {ACKNOWLEDGE} s3.old-tail-gone"
+COMPLETE = "publish.looked s3.marked s3.completed s3.tail-gone"
+PUBLISH = "publish.ready publish.linked publish.tidied"
+
+
+def unfinished(client: Client) -> None:
+    client.patch(APP, client.begin(APP), LARGE)
+
+
+def cancel(client: Client) -> None:
+    [(_, place)] = client.received
+    client.cancel(APP, place)
+
+
+def idle(client: Client) -> None:
+    unfinished(client)
+    client.received.clear()
+
+
+def dead(client: Client) -> None:
+    """An object that waits for its time, and one that nothing needs any more."""
+    client.push_at_once(LIB, LARGE)
+    client.delete_blob(LIB, digest(LARGE))
+    client.door.collect()
+    client.push_at_once(LIB, BIG)
+    client.blobs.clear()
+
+
+BUCKET_VERBS = (
+    Verb(
+        "push in parts",
+        f"session.begun append.found {BEGIN_PARTS} {ACKNOWLEDGE} {GO_ON} {COMPLETE} {PUBLISH}",
+        lambda client: client.push_in_chunks(APP, [LARGE, OTHER]),
+    ),
+    Verb(
+        "push in one request",
+        f"{BEGIN_PARTS} {COMPLETE} {PUBLISH}",
+        lambda client: client.push_at_once(APP, LARGE),
+    ),
+    Verb(
+        "push less than a part",
+        f"session.begun append.found s3.owned s3.tail-sent {ACKNOWLEDGE} {GO_ON} publish.looked s3.marked {PUBLISH}",
+        lambda client: client.push_in_chunks(APP, [BIG, OTHER]),
+    ),
+    Verb(
+        "push what another image has",
+        f"session.begun append.found {BEGIN_PARTS} {ACKNOWLEDGE} publish.looked publish.linked s3.aborted s3.dropped"
+        " publish.tidied",
+        lambda client: client.push_in_chunks(APP, [LARGE]),
+        lambda client: client.push_at_once(LIB, LARGE),
+    ),
+    Verb("mount", "mount.begun mount.done", lambda client: client.mount(APP, LIB, BIG), scenes.known_blob),
+    Verb("cancel", "cancel.ended s3.aborted s3.dropped cancel.dropped", cancel, unfinished),
+    Verb(
+        "collect",
+        "collect.reviewed:4 collect.object-due collect.object-gone collect.object-forgotten",
+        lambda client: client.door.collect(),
+        dead,
+        is_chore=True,
+    ),
+    Verb(
+        "expire uploads",
+        "expire.ended s3.aborted s3.dropped expire.dropped",
+        lambda client: client.door.expire(),
+        idle,
+        is_chore=True,
+    ),
+)

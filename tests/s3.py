@@ -1,0 +1,194 @@
+"""S3 servers for tests: versitygw where Go can build it, and moto's server always. Each is one process of a session.
+
+A store gets a bucket and prefix of its own, so nothing is seen of what others left.
+"""
+
+import atexit
+import ctypes
+import functools
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from entrepot.store.blobs_s3 import S3BlobStore
+from entrepot.store.db_sqlite import SqliteDatabase
+from entrepot.store.leases import RowLeases
+from entrepot.store.migrate import migrate_sqlite
+from entrepot.store.s3_bucket import Bucket
+from entrepot.store.sql import collect as collect_sql
+from tests.conftest import BUCKETS, free_port
+
+GATEWAY = ("github.com/versity/versitygw", "cmd/versitygw", "v1.8.0")
+"""The module, the command inside it, the version."""
+KEYS = {"AWS_ACCESS_KEY_ID": "test-access", "AWS_SECRET_ACCESS_KEY": "test-secret", "AWS_DEFAULT_REGION": "us-east-1"}
+BUCKET = "hub"
+PART = 5 * 1024 * 1024
+"""The least that servers take for a part that is not the last one."""
+
+
+class Server(NamedTuple):
+    """A running server with an empty bucket."""
+
+    kind: str
+    url: str
+    process: subprocess.Popen[bytes]
+    start: Callable[[], subprocess.Popen[bytes]]
+
+
+def gateway() -> str | None:
+    """The path of versitygw, built once on this machine; None without Go."""
+    from tests.clients import gotools
+
+    if not shutil.which("go"):
+        return None
+    gotools.TOOLS.setdefault("versitygw", GATEWAY)
+    return gotools.tool("versitygw")
+
+
+def start(kind: str, folder: Path) -> Server:
+    """Start a server of a kind in a folder, and make the bucket."""
+    port = free_port()
+    environ = {**os.environ, **KEYS, "ROOT_ACCESS_KEY": KEYS["AWS_ACCESS_KEY_ID"]}
+    environ["ROOT_SECRET_KEY"] = KEYS["AWS_SECRET_ACCESS_KEY"]
+    if kind == "versitygw":
+        program = gateway()
+        if program is None:
+            pytest.skip("no Go toolchain on this machine to build versitygw")
+        (folder / "objects" / BUCKET).mkdir(parents=True)
+        words = [program, "--quiet", "--port", f"127.0.0.1:{port}", "posix", str(folder / "objects")]
+    else:
+        words = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+
+    def run() -> subprocess.Popen[bytes]:
+        with (folder / f"{kind}.log").open("ab") as log:
+            process = subprocess.Popen(
+                words, stdout=log, stderr=subprocess.STDOUT, env=environ, preexec_fn=_die_with_parent
+            )
+        _wait(port, process, folder / f"{kind}.log")
+        return process
+
+    server = Server(kind, f"http://127.0.0.1:{port}", run(), run)
+    if kind == "moto":
+        _make_bucket(server.url)
+    return server
+
+
+def _die_with_parent() -> None:
+    """Tests that are killed leave no server."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    import socket
+
+    for _ in range(600):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())
+
+
+def _make_bucket(url: str) -> None:
+    import asyncio
+
+    async def make() -> None:
+        async with raw(url) as client:
+            await client.create_bucket(Bucket=BUCKET)
+
+    asyncio.run(make())
+
+
+def raw(url: str) -> Any:
+    """A client of the server as anybody has one."""
+    from aiobotocore.session import get_session
+
+    return get_session().create_client(
+        "s3",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
+    )
+
+
+def stop(server: Server) -> None:
+    """End it."""
+    server.process.kill()
+    server.process.wait()
+
+
+def new_prefix() -> str:
+    """One that nobody used."""
+    return f"t{uuid.uuid4().hex[:12]}/"
+
+
+@functools.cache
+def session_server() -> Server:
+    """The server of all hubs of this process: the one that the run names, or versitygw where it can be built."""
+    os.environ.update(KEYS)
+    folder = Path(tempfile.mkdtemp(prefix="entrepot-s3-"))
+    made = start(BUCKETS if BUCKETS in {"versitygw", "moto"} else "versitygw" if gateway() else "moto", folder)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(stop, made)
+    return made
+
+
+def settings_of(folder: Path) -> dict[str, str]:
+    """The settings of a hub in a folder, the same ones each time."""
+    prefix = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+    return {"blobs_url": f"s3://{BUCKET}/{prefix}", "s3_endpoint": session_server().url, "s3_region": "us-east-1"}
+
+
+class Nodes:
+    """Stores over one prefix and one database, as several nodes of a hub have them."""
+
+    def __init__(self, url: str, folder: Path, prefix: str | None = None) -> None:
+        self.url, self.folder, self.prefix = url, folder, prefix or new_prefix()
+        folder.mkdir(parents=True, exist_ok=True)
+        migrate_sqlite(folder / "hub.db")
+        self.db = SqliteDatabase(folder / "hub.db")
+        self.now = time.time()
+        self._stores: list[S3BlobStore] = []
+
+    def node(self, name: str = "one") -> S3BlobStore:
+        async def unknown(keys: list[str]) -> list[str]:
+            return await self.db.read(collect_sql.unknown_keys, keys)
+
+        leases = RowLeases(self.db, name, lambda: self.now, time.monotonic)
+        bucket = Bucket(BUCKET, self.prefix, self.url, "us-east-1")
+        made = S3BlobStore(bucket, self.folder / name, leases, unknown, part=PART)
+        self._stores.append(made)
+        return made
+
+    async def close(self) -> None:
+        for one in self._stores:
+            await one.close()
+        await self.db.close()
+
+    async def names(self) -> list[str]:
+        """Every object below the prefix."""
+        found = []
+        async with raw(self.url) as client:
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=self.prefix)
+            async for page in pages:
+                found += [one["Key"].removeprefix(self.prefix) for one in page.get("Contents", ())]
+        return sorted(found)
+
+    async def unfinished(self) -> int:
+        """How many multipart uploads the server keeps below the prefix."""
+        async with raw(self.url) as client:
+            page = await client.list_multipart_uploads(Bucket=BUCKET, Prefix=self.prefix)
+        return len(page.get("Uploads", ()))
