@@ -23,7 +23,8 @@ BUCKET = "hard-life"
 DELETED = "deleted"
 GRACE = 20
 """Seconds after which what no tag needs may be collected."""
-SETTINGS = {"grace_seconds": str(GRACE), "untagged_seconds": str(GRACE)}
+SETTINGS = {"grace_seconds": str(GRACE), "untagged_seconds": str(GRACE), "open_uploads": "0"}
+"""Hundreds of rounds leave more uploads than one user may have open."""
 SIZES = (100, 70_000, 2_000_000)
 
 

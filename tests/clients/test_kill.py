@@ -4,6 +4,7 @@ A collector beside the server is killed as well.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -11,7 +12,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,30 @@ def collect(data: Path) -> "subprocess.Popen[bytes]":
     )
 
 
+@contextlib.contextmanager
+def at_work(hub: Live, ledger: Ledger) -> Iterator[list[Future[None]]]:
+    """Clients until the end of the block. Then what one of them could not get over is raised."""
+    stop = threading.Event()
+    with ThreadPoolExecutor(CLIENTS) as threads:
+        clients = [threads.submit(load, hub, ledger, number, stop) for number in range(CLIENTS)]
+        try:
+            yield clients
+        finally:
+            stop.set()
+    for client in clients:
+        client.result()
+
+
+def wait_for_progress(clients: list[Future[None]], ledger: Ledger) -> None:
+    """Return at a random moment after one more blob was acknowledged, or as soon as a client failed."""
+    before = len(ledger.blobs)
+    for _ in range(60):
+        failed = wait(clients, random.uniform(0.4, 1.5), FIRST_EXCEPTION).done
+        if failed or len(ledger.blobs) > before:
+            return
+    raise AssertionError("nothing is acknowledged any more")
+
+
 def test_kill_9_in_the_middle_of_everything(tmp_path: Path) -> None:
     data = tmp_path / "data"
     made = entrepot("init", "--data", str(data), "--email", MAIN[0], "--password", MAIN[1], "--json")
@@ -51,18 +77,12 @@ def test_kill_9_in_the_middle_of_everything(tmp_path: Path) -> None:
     hub = Live(f"http://127.0.0.1:{port}", port, data, *MAIN, public, private, keys["ProjectId"], process)
     make_bucket(hub, BUCKET)
     for number in range(ROUNDS):
-        stop = threading.Event()
-        threads = [threading.Thread(target=load, args=(hub, ledger, client, stop)) for client in range(CLIENTS)]
-        for thread in threads:
-            thread.start()
-        collector = collect(data)
-        time.sleep(random.uniform(0.4, 1.5))
-        for killed in random.sample([process, collector], 2):
-            os.killpg(killed.pid, signal.SIGKILL)
-            killed.wait()
-        stop.set()
-        for thread in threads:
-            thread.join()
+        with at_work(hub, ledger) as clients:
+            collector = collect(data)
+            wait_for_progress(clients, ledger)
+            for killed in random.sample([process, collector], 2):
+                os.killpg(killed.pid, signal.SIGKILL)
+                killed.wait()
         process = serve(data, port, **SETTINGS)  # it finds the database as the kill left it, nobody repairs it before
         with Pusher(port, MAIN) as client:
             check(client, ledger)

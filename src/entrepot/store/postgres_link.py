@@ -27,8 +27,9 @@ _DEFAULTS: dict[str, Any] = {
     "tcp_user_timeout": 20_000,
 }
 # The server, too, must find out within seconds that a node is gone without a word, as by a cut cable or a lost machine:
-# its session holds locks that other nodes wait for (its own default is two hours). A node that froze inside a transaction
-# loses it before those give up. A server whose default would answer a write before it is on disk is told otherwise.
+# its session holds locks that other nodes wait for (its own default is two hours). A node that froze inside a
+# transaction loses it before those give up. A server whose default would answer a write before it is on disk is told
+# otherwise.
 _SESSION = f"""
 SET client_encoding = 'UTF8'; SET jit = off; SET TIME ZONE 'UTC';
 SET lock_timeout = '{BUSY_SECONDS}s';
