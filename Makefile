@@ -18,7 +18,8 @@ test: .venv/test.stamp ## install the clients that tests use, then lint and run 
 	sh scripts/install-clients
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n 2 -m "not clients and not slow"
-	$(BIN)/python -m pytest -m "clients or slow" -rs
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "slow and not clients"
+	$(BIN)/python -m pytest -m clients -rs
 
 test-fast: .venv/test.stamp ## the tests that need no client and little time
 	$(BIN)/python -m pytest -n 2 -m "not clients and not slow"

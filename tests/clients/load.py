@@ -23,8 +23,12 @@ BUCKET = "hard-life"
 DELETED = "deleted"
 GRACE = 20
 """Seconds after which what no tag needs may be collected."""
-SETTINGS = {"grace_seconds": str(GRACE), "untagged_seconds": str(GRACE), "open_uploads": "0"}
-"""Hundreds of rounds leave more uploads than one user may have open."""
+SETTINGS = {
+    "grace_seconds": str(GRACE),
+    "untagged_seconds": str(GRACE),
+    "open_uploads": "0",  # what was left half-way and is not dropped yet would end the load one day
+    "upload_seconds": "60",
+}
 SIZES = (100, 70_000, 2_000_000)
 
 

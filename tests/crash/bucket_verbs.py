@@ -21,17 +21,14 @@ COMPLETE = "publish.looked s3.marked s3.completed s3.tail-gone"
 PUBLISH = "publish.ready publish.linked publish.tidied"
 
 
-def unfinished(client: Client) -> None:
-    client.patch(APP, client.begin(APP), LARGE)
-
-
-def cancel(client: Client) -> None:
-    [(_, place)] = client.received
+def cancelled(client: Client) -> None:
+    place, _ = client.go_on(APP)
+    client.patch(APP, place, LARGE)
     client.cancel(APP, place)
 
 
 def idle(client: Client) -> None:
-    unfinished(client)
+    client.patch(APP, client.begin(APP), LARGE)
     client.received.clear()
 
 
@@ -68,7 +65,11 @@ BUCKET_VERBS = (
         lambda client: client.push_at_once(LIB, LARGE),
     ),
     Verb("mount", "mount.begun mount.done", lambda client: client.mount(APP, LIB, BIG), scenes.known_blob),
-    Verb("cancel", "cancel.ended s3.aborted s3.dropped cancel.dropped", cancel, unfinished),
+    Verb(
+        "cancel",
+        f"session.begun append.found {BEGIN_PARTS} {ACKNOWLEDGE} cancel.ended s3.aborted s3.dropped cancel.dropped",
+        cancelled,
+    ),
     Verb(
         "collect",
         "collect.reviewed:4 collect.object-due collect.object-gone collect.object-forgotten",

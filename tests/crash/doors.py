@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -18,7 +18,6 @@ from entrepot.client.actions import ActionsClient
 from entrepot.ops import collect, dispatch, exports, imports, janitor, people
 from entrepot.ops.context import Ctx
 from entrepot.store import layout_read, layout_write
-from tests import stored
 from tests.backup.kit import BackupFolder, Restored, back_up, bring_back, verified
 from tests.conftest import Reply, TestHub, free_port, serve
 
@@ -184,26 +183,34 @@ class Processes:
         self.run("gc", "--data", str(self.data))
 
     def expire(self) -> None:
-        """A server drops idle uploads as soon as it is there. Raises ConnectionError when a failpoint kills it."""
-        self._serve_until(lambda: not stored.growing(self.hub))
+        """A server ends idle uploads as soon as it is there; bytes that a kill left of one wait for their day.
+
+        Raises ConnectionError when a failpoint kills it.
+        """
+        self._serve_until("SELECT COUNT(*) FROM upload WHERE received >= 0")
 
     def tell(self) -> None:
         """A server tells who listens. Raises ConnectionError when a failpoint kills it."""
-        with contextlib.closing(sqlite3.connect(self.data / "hub.db")) as rows:
-            self._serve_until(lambda: rows.execute(WAITING).fetchone() == (0,))
+        self._serve_until(WAITING)
 
-    def _serve_until(self, is_done: Callable[[], bool]) -> None:
+    def _serve_until(self, left: str) -> None:
+        """Serve until a count is zero, or a failpoint kills."""
         try:
             process = serve(self.data, free_port(), **self.given)
         except AssertionError as fault:
             raise ConnectionError(str(fault)) from fault
-        until = time.monotonic() + 60
-        while process.poll() is None and not is_done() and time.monotonic() < until:
-            time.sleep(0.02)
-        process.terminate()
-        if process.wait(30) == -signal.SIGKILL:
-            raise ConnectionError("killed")
-        assert is_done()
+        with contextlib.closing(sqlite3.connect(self.data / "hub.db")) as rows:
+
+            def is_busy() -> bool:
+                return "failpoint" in self.given or rows.execute(left).fetchone() != (0,)
+
+            until = time.monotonic() + 60
+            while process.poll() is None and is_busy() and time.monotonic() < until:
+                time.sleep(0.02)
+            process.terminate()
+            if process.wait(30) == -signal.SIGKILL:
+                raise ConnectionError("killed")
+            assert not is_busy()
 
     def back_up(self) -> None:
         self.run("backup", str(self.data), str(self.beside.target), "--keep", "1")

@@ -18,7 +18,7 @@ T = TypeVar("T")
 AGAIN = frozenset({429, 502, 503, 504})
 ELSEWHERE = 416
 """An earlier try of the same piece is still being written, or was."""
-PATIENCE = 90.0
+PATIENCE = 120.0
 """Seconds for one turn, with everything that goes wrong in it."""
 
 

@@ -87,21 +87,26 @@ class Street:
             place.run(f"ip link set {line} up")
         return place
 
-    def cut(self, name: str, line: str) -> None:
-        """Nothing passes any more, and nobody is told."""
+    @contextlib.contextmanager
+    def cut(self, name: str, line: str) -> Iterator[None]:
+        """Nothing passes meanwhile, and nobody is told."""
         self._switch.run(f"ip link set {name}.{line} down")
+        try:
+            yield
+        finally:
+            self._switch.run(f"ip link set {name}.{line} up")
 
-    def mend(self, name: str, line: str) -> None:
-        self._switch.run(f"ip link set {name}.{line} up")
-
-    def slow(self, name: str, line: str) -> None:
-        """A narrow line with a long queue, both ways."""
-        self._switch.run(f"tc qdisc add dev {name}.{line} root {_SLOW}")
-        self._places[name].run(f"tc qdisc add dev {line} root {_SLOW}")
-
-    def hurry(self, name: str, line: str) -> None:
-        self._switch.run(f"tc qdisc del dev {name}.{line} root")
-        self._places[name].run(f"tc qdisc del dev {line} root")
+    @contextlib.contextmanager
+    def slow(self, name: str, line: str) -> Iterator[None]:
+        """A narrow line with a long queue meanwhile, both ways."""
+        ends = ((self._switch, f"{name}.{line}"), (self._places[name], line))
+        for place, port in ends:
+            place.run(f"tc qdisc add dev {port} root {_SLOW}")
+        try:
+            yield
+        finally:
+            for place, port in ends:
+                place.run(f"tc qdisc del dev {port} root")
 
     def close(self) -> None:
         for place in [*self._places.values(), self._switch]:

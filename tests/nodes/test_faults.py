@@ -10,9 +10,9 @@ import pytest
 
 from tests.conftest import Loop
 from tests.nodes.crowd import crowd
-from tests.nodes.town import NODES, Town, town
+from tests.nodes.town import LEFT_OUT, NODES, Town, town
 
-pytestmark = [pytest.mark.slow]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nodes")]
 ROUNDS = int(os.environ.get("ENTREPOT_NODE_ROUNDS", "1"))
 CUT_SECONDS = float(os.environ.get("ENTREPOT_NODE_CUT", "5"))
 """How long what everybody needs is away."""
@@ -35,29 +35,23 @@ def test_kill_9_of_a_node(three: Town, turn: int) -> None:
 
 @pytest.mark.parametrize("turn", range(ROUNDS))
 def test_the_database_is_cut_off_from_all(three: Town, turn: int) -> None:
-    with crowd(three):
-        three.net.cut("rows", "back")
+    with crowd(three), three.net.cut("rows", "back"):
         time.sleep(CUT_SECONDS)
-        three.net.mend("rows", "back")
 
 
 @pytest.mark.parametrize("turn", range(ROUNDS))
 def test_one_node_is_cut_off_from_the_database(three: Town, turn: int) -> None:
     """In the middle of whatever it does: the others get its locks."""
     lonely = NODES[turn % len(NODES)]
-    with crowd(three) as clients:
-        three.net.cut(lonely, "back")
+    with crowd(three) as clients, three.net.cut(lonely, "back"):
         clients.go_on()
-        three.net.mend(lonely, "back")
 
 
 @pytest.mark.parametrize("turn", range(ROUNDS))
 def test_one_node_cannot_be_reached(three: Town, turn: int) -> None:
     lonely = NODES[turn % len(NODES)]
-    with crowd(three) as clients:
-        three.net.cut(lonely, "front")
+    with crowd(three) as clients, three.net.cut(lonely, "front"):
         clients.go_on()
-        three.net.mend(lonely, "front")
 
 
 @pytest.mark.parametrize("turn", range(ROUNDS))
@@ -67,5 +61,6 @@ def test_a_rolling_restart_is_seen_by_nobody(three: Town, turn: int) -> None:
         for name in NODES:
             three.stop(name)
             three.start(name)
+            time.sleep(LEFT_OUT)
             clients.go_on()
         assert clients.repeats == before

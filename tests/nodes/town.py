@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.load import BUCKET, SETTINGS
+from tests.clients.load import BUCKET, SETTINGS, Ledger
 from tests.clients.pushing import Pusher
 from tests.conftest import Live, Loop, TestHub, serve
 from tests.nodes.street import Place, Street, street
@@ -22,6 +22,10 @@ NGINX = Path("/usr/sbin/nginx")
 PROVEN = Path(__file__).parent / "hub.conf"
 FRONT = "10.213.0.10"
 ROWS = 20
+READ_SECONDS = 45
+"""How long nginx waits for a node that is gone without a word: longer than a node waits for the database (LATE)."""
+LEFT_OUT = 2
+"""How long nginx leaves out a node that did not answer (fail_timeout)."""
 AROUND = """
 daemon off;
 pid {folder}/nginx.pid;
@@ -44,6 +48,7 @@ class Town:
 
     def __init__(self, net: Street, loop: Loop, folder: Path) -> None:
         self.net, self.folder = net, folder
+        self.ledger = Ledger()
         self.clients = net.add("clients", 2, "front")
         self.balancer = net.add("balancer", 10, "front")
         self._places: dict[str, Place] = {
@@ -92,8 +97,9 @@ class Town:
         return (self.folder / name / "serve-5000.log").read_text()
 
     def balance(self) -> None:
-        conf = self.folder / "nginx.conf"
-        conf.write_text(AROUND.format(folder=self.folder, proven=PROVEN))
+        conf, proven = self.folder / "nginx.conf", self.folder / "hub.conf"
+        conf.write_text(AROUND.format(folder=self.folder, proven=proven))
+        proven.write_text(PROVEN.read_text().replace("proxy_read_timeout 120s", f"proxy_read_timeout {READ_SECONDS}s"))
         with self.balancer, (self.folder / "nginx.log").open("wb") as log:
             self.processes["balancer"] = subprocess.Popen(
                 [NGINX, "-c", str(conf), "-e", str(self.folder / "error.log")],

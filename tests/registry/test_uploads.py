@@ -212,6 +212,25 @@ def test_the_same_put_twice_says_created_twice_and_patch_after_it_is_404(depot: 
     assert depot.request("GET", f"/v2/{NAME}/blobs/{digest(b'abc')}", login=depot.main).body == b"abc"
 
 
+@pytest.mark.parametrize("size", [3, 1_000_000])
+@pytest.mark.parametrize("name", [NAME, "depot/new"])
+def test_the_same_put_several_times_at_once_says_created_each_time(depot: TestHub, size: int, name: str) -> None:
+    """As a balancer does that got no answer from one node and asks the next one."""
+    content = b"a" * size
+    place = depot.request("POST", f"/v2/{name}/blobs/uploads/", login=depot.main).headers["location"]
+    depot.request("PATCH", place, body=content, login=depot.main)
+
+    async def several() -> list[int]:
+        asked = [depot.ask("PUT", f"{place}?digest={digest(content)}", login=depot.main) for _ in range(4)]
+        return [reply.status for reply in await asyncio.gather(*asked)]
+
+    assert depot.run(several()) == [201] * 4
+    assert depot.request("GET", f"/v2/{name}/blobs/{digest(content)}", login=depot.main).body == content
+    if size > 1_000:
+        assert len(stored.objects(depot)) == 1
+    assert stored.growing(depot) == []
+
+
 def test_a_session_belongs_to_its_image_and_its_person(depot: TestHub) -> None:
     place = start(depot)
     session = place.rpartition("/")[2]

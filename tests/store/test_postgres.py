@@ -149,6 +149,33 @@ def test_sessions_that_the_server_ends_are_replaced(loop: Loop, url: str) -> Non
     loop.run(story())
 
 
+@pytest.mark.parametrize("group", [1, 2])
+def test_what_waited_too_long_is_not_done_any_more(
+    loop: Loop, url: str, monkeypatch: pytest.MonkeyPatch, group: int
+) -> None:
+    """Whoever asked may have asked another node since, and gone on from there."""
+    monkeypatch.setattr(postgres_writer, "LATE", 0.2)
+    begun = threading.Event()
+
+    def dawdle(rows: Any) -> None:
+        begun.set()
+        time.sleep(0.4)
+
+    async def story() -> None:
+        slow, db = PostgresDatabase(url), PostgresDatabase(url)
+        other = asyncio.create_task(slow.write(dawdle))
+        await asyncio.to_thread(begun.wait)
+        late = await asyncio.gather(*(db.write(add, f"a{one}") for one in range(group)), return_exceptions=True)
+        assert [getattr(one, "kind", one) for one in late] == [Kind.UNAVAILABLE] * group
+        await other
+        await db.write(add, "in time")
+        assert await db.read(names) == ["in time"]
+        await slow.close()
+        await db.close()
+
+    loop.run(story())
+
+
 def test_one_node_does_a_chore_and_another_one_when_it_is_lost(loop: Loop, url: str) -> None:
     async def story() -> None:
         one, two = PostgresDatabase(url), PostgresDatabase(url)

@@ -7,6 +7,7 @@ worker, or this one after a restart, reads the bytes again once.
 Whoever appends owns the session until its row says what came: the next one starts from there, never from before.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -29,6 +30,8 @@ from entrepot.store.sql.damage import Object
 Body = AsyncIterator[bytes]
 _RUNNING = 1024
 """Most running hashes kept in one process."""
+_LOOKS, _LOOK_SECONDS = 100, 0.05
+"""How long a finish that finds no bytes waits for the row of another one that took them."""
 
 
 async def check_room(ctx: Ctx, bucket_id: int, size: int) -> None:
@@ -155,14 +158,25 @@ async def _advance(ctx: Ctx, session: Session, written: int, hasher: Any) -> Ses
 async def finish(ctx: Ctx, session: Session, digest: Digest) -> None:
     """Close a session as the blob ``digest``, linked in its image. Raises DIGEST_INVALID (the session is gone then).
 
-    Two finishes of one digest at once both succeed: one object is kept, the other one's bytes are dropped.
+    Two finishes of one digest at once both succeed: one object is kept, the other one's bytes are dropped. Of two that
+    finish one session, one raises UPLOAD_UNKNOWN, when the other one has ended it.
     """
     try:
         await _finish(ctx, session, digest)
     except HubError as fault:
-        if fault.kind is Kind.UPLOAD_UNKNOWN:  # where its bytes are gone it can never end well
-            await cancel(ctx, session, session.received)
+        if fault.kind is Kind.UPLOAD_UNKNOWN and not await _was_ended(ctx, session):
+            await cancel(ctx, session, session.received)  # where its bytes are gone it can never end well
         raise
+
+
+async def _was_ended(ctx: Ctx, session: Session) -> bool:
+    """Whether a session whose bytes are gone ended, or does soon: another finish has them, and its row comes next."""
+    for _ in range(_LOOKS):
+        row = await ctx.hub.db.read(sql.find_upload, session.id)
+        if row is None or row.received == sessions.ENDED:
+            return True
+        await asyncio.sleep(_LOOK_SECONDS)
+    return False
 
 
 async def _finish(ctx: Ctx, session: Session, digest: Digest) -> None:

@@ -5,6 +5,7 @@ import re
 from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.model import names
+from entrepot.model.digest import Digest
 from entrepot.ops import access, damage, sessions, uploads
 from entrepot.ops.sessions import Place, Session
 from entrepot.registry.wire import Answer, Call, Headers, location, render
@@ -88,27 +89,34 @@ async def close(call: Call) -> Answer:
     """PUT: the last bytes, if any, and the digest of the whole."""
     place = await _writable(call)
     digest = digests.parse(call.query().get("digest", [""])[0])
-    length, ranged = call.length(), b"content-range" in call.headers
-    # The same PUT again, after its answer was lost: the blob is there, so say so again.
-    is_there = False
-    if length == 0 and place.image_id:
-        held = await call.ctx.hub.db.read(sql.linked, place.image_id, str(digest))
-        is_there = held is not None and await damage.stands(call.ctx.hub, held)
     try:
-        session = await sessions.find(call.ctx, place, call.reference)
-    except HubError:
-        if is_there:
-            return _created(call, str(digest))
-        raise
-    if is_there and not session.has_row:
-        return _created(call, str(digest))
+        await _close(call, place, digest)
+    except HubError as fault:
+        # The same PUT again, after its answer was lost or before it came: the blob is there, so say so again.
+        if fault.kind is not Kind.UPLOAD_UNKNOWN or not await _holds(call, await _writable(call), digest):
+            raise
+    return _created(call, str(digest))
+
+
+async def _close(call: Call, place: Place, digest: Digest) -> None:
+    length, ranged = call.length(), b"content-range" in call.headers
+    session = await sessions.find(call.ctx, place, call.reference)
+    if length == 0 and not session.has_row and await _holds(call, place, digest):
+        return  # ended so long ago that this is forgotten
     if session.received == 0 and not ranged and length and length <= call.ctx.hub.settings.row_bytes:
         await uploads.finish_at_once(call.ctx, session, digest, call.body())
-        return _created(call, str(digest))
+        return
     if length != 0 or ranged:
         session = await _receive(call, session)
     await uploads.finish(call.ctx, session, digest)
-    return _created(call, str(digest))
+
+
+async def _holds(call: Call, place: Place, digest: Digest) -> bool:
+    """Whether the image has a blob that is whole."""
+    if not place.image_id:
+        return False
+    held = await call.ctx.hub.db.read(sql.linked, place.image_id, str(digest))
+    return held is not None and await damage.stands(call.ctx.hub, held)
 
 
 async def status(call: Call) -> Answer:

@@ -33,14 +33,21 @@ PATIENCE = 5.0
 """Seconds for which work that was begun waits for a server that went away; what comes later is refused at once."""
 DOUBT = 15.0
 """Seconds for which an unanswered COMMIT is asked after."""
+LATE = 30.0
+"""Seconds after which a function that could not begin is refused.
+
+A balancer or a client may have asked another node by then, and gone on from there: what was asked first must not be
+done last. So whoever repeats requests waits longer than this.
+"""
 
 
 class Job(NamedTuple):
-    """A function to be run, and who waits for it."""
+    """A function to be run, who waits for it, and since when by the monotonic clock."""
 
     fn: Callable[[Rows], Any]
     future: "Future[Any]"
     durable: bool
+    since: float
 
 
 Outcome = tuple[Any, Exception | None]
@@ -77,7 +84,7 @@ class Writer:
     def submit(self, fn: Callable[[Rows], T], *, durable: bool) -> "Future[T]":
         """What ``fn`` returned, after its commit."""
         future: Future[T] = Future()
-        self._jobs.put(Job(fn, future, durable))
+        self._jobs.put(Job(fn, future, durable, time.monotonic()))
         return future
 
     def close(self) -> None:
@@ -196,7 +203,7 @@ class Writer:
             if len(group) > 1:
                 connection.execute("RELEASE SAVEPOINT one; SAVEPOINT one" if outcomes else "SAVEPOINT one")
             try:
-                outcomes.append((job.fn(rows), None))
+                outcomes.append((_in_time(job)(rows), None))
             except Exception as fault:
                 if is_again(fault) or is_gone(fault):
                     raise
@@ -248,3 +255,12 @@ class Writer:
             with contextlib.suppress(Exception):
                 self._connection.close()
             self._connection = None
+
+
+def _in_time(job: Job) -> Callable[[Rows], Any]:
+    """The function of a job. Raises UNAVAILABLE when it is late."""
+    if time.monotonic() - job.since > LATE:
+        raise HubError(
+            Kind.UNAVAILABLE, "the database was busy or away for too long; nothing was stored, send it again"
+        )
+    return job.fn
