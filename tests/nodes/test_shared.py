@@ -1,6 +1,7 @@
 """What one node began or gave out is good at the others: uploads, tokens, sessions of the console, wrong logins."""
 
 import base64
+import contextlib
 import hashlib
 import http.client
 import json
@@ -25,21 +26,22 @@ class Door:
     """A node, asked the way a hub inside the test is."""
 
     def __init__(self, host: str) -> None:
-        self._client = http.client.HTTPConnection(host, 5000, timeout=60)
+        self._host = host
 
     def request(self, method: str, path: str, *, headers: dict[str, str], body: bytes = b"") -> Reply:
-        self._client.request(method, path, body, headers)
-        reply = self._client.getresponse()
-        fields = [(name.lower(), value) for name, value in reply.getheaders()]
-        return Reply(reply.status, dict(fields), reply.read(), all_headers=fields)
+        with contextlib.closing(http.client.HTTPConnection(self._host, 5000, timeout=60)) as client:
+            client.request(method, path, body, headers)
+            reply = client.getresponse()
+            fields = [(name.lower(), value) for name, value in reply.getheaders()]
+            return Reply(reply.status, dict(fields), reply.read(), all_headers=fields)
 
 
 def test_an_upload_goes_from_node_to_node(three: Town) -> None:
     pieces = [random.randbytes(6_000_000) for _ in NODES]
     whole = b"".join(pieces)
     digest = "sha256:" + hashlib.sha256(whole).hexdigest()
-    with three.clients:
-        nodes = [Pusher(5000, three.inside.main, host=three.host(name)) for name in NODES]
+    with three.clients, contextlib.ExitStack() as stack:
+        nodes = [stack.enter_context(Pusher(5000, three.inside.main, host=three.host(name))) for name in NODES]
         place, sent = nodes[-1].start(f"{BUCKET}/travelling"), 0
         for node, piece in zip(nodes, pieces, strict=True):
             told = {"Content-Range": f"{sent}-{sent + len(piece) - 1}"}
@@ -52,8 +54,8 @@ def test_an_upload_goes_from_node_to_node(three: Town) -> None:
 
 
 def test_a_token_of_one_node_is_good_at_all(three: Town) -> None:
-    with three.clients:
-        got = Pusher(5000, three.inside.main, host=three.host(NODES[0])).ask("GET", "/token?service=hub")
+    with three.clients, Pusher(5000, three.inside.main, host=three.host(NODES[0])) as first:
+        got = first.ask("GET", "/token?service=hub")
         bearer = {"authorization": f"Bearer {json.loads(got.body)['token']}"}
         for name in NODES:
             assert Door(three.host(name)).request("GET", "/v2/", headers=bearer).status == 200
