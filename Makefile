@@ -35,6 +35,7 @@ gen: .venv/run.stamp ## write everything that is generated
 
 torture: .venv/test.stamp ## kill the server 500 times under 16 clients, play 1000 stories, check all each time, two hours or so
 	ENTREPOT_KILLS=500 ENTREPOT_KILL_CLIENTS=16 $(BIN)/python -m pytest tests/clients/test_kill.py -s
+	ENTREPOT_NODE_ROUNDS=10 ENTREPOT_NODE_STORES="bucket folder" $(BIN)/python -m pytest tests/nodes
 	ENTREPOT_STORIES=1000 $(BIN)/python -m pytest tests/registry/test_machine.py tests/crash
 
 soak: .venv/test.stamp ## 20 minutes of everything at once by 32 clients, then count what is left

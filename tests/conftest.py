@@ -370,6 +370,12 @@ def serve(data: Path, port: int, *words: str, **given: str) -> "subprocess.Popen
     raise AssertionError((data.parent / f"serve-{port}.log").read_text())
 
 
+def workers_of(pid: int) -> list[int]:
+    """The processes of a server of several."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(one) for one in children if b"resource_tracker" not in Path(f"/proc/{one}/cmdline").read_bytes()]
+
+
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     data = tmp_path_factory.mktemp("live") / "data"

@@ -56,8 +56,9 @@ def gateway() -> str | None:
     return gotools.tool("versitygw")
 
 
-def start(kind: str, folder: Path) -> Server:
-    """Start a server of a kind in a folder, and make the bucket."""
+def start(kind: str, folder: Path, host: str = "127.0.0.1") -> Server:
+    """Start a server of a kind in a folder, and make the bucket. What is started later has the keys."""
+    os.environ.update(KEYS)
     port = free_port()
     environ = {**os.environ, **KEYS, "ROOT_ACCESS_KEY": KEYS["AWS_ACCESS_KEY_ID"]}
     environ["ROOT_SECRET_KEY"] = KEYS["AWS_SECRET_ACCESS_KEY"]
@@ -66,19 +67,19 @@ def start(kind: str, folder: Path) -> Server:
         if program is None:
             pytest.skip("no Go toolchain on this machine to build versitygw")
         (folder / "objects" / BUCKET).mkdir(parents=True)
-        words = [program, "--quiet", "--port", f"127.0.0.1:{port}", "posix", str(folder / "objects")]
+        words = [program, "--quiet", "--port", f"{host}:{port}", "posix", str(folder / "objects")]
     else:
-        words = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+        words = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", host, "-p", str(port)]
 
     def run() -> subprocess.Popen[bytes]:
         with (folder / f"{kind}.log").open("ab") as log:
             process = subprocess.Popen(
                 words, stdout=log, stderr=subprocess.STDOUT, env=environ, preexec_fn=_die_with_parent
             )
-        _wait(port, process, folder / f"{kind}.log")
+        _wait((host, port), process, folder / f"{kind}.log")
         return process
 
-    server = Server(kind, f"http://127.0.0.1:{port}", run(), run)
+    server = Server(kind, f"http://{host}:{port}", run(), run)
     if kind == "moto":
         _make_bucket(server.url)
     return server
@@ -89,12 +90,12 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait(address: tuple[str, int], process: subprocess.Popen[bytes], log: Path) -> None:
     import socket
 
     for _ in range(600):
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+            if probe.connect_ex(address) == 0:
                 return
         assert process.poll() is None, log.read_text()
         time.sleep(0.05)
@@ -130,6 +131,11 @@ def stop(server: Server) -> None:
     server.process.wait()
 
 
+def best() -> str:
+    """The kind that is most like real ones."""
+    return "versitygw" if gateway() else "moto"
+
+
 def new_prefix() -> str:
     """One that nobody used."""
     return f"t{uuid.uuid4().hex[:12]}/"
@@ -138,9 +144,8 @@ def new_prefix() -> str:
 @functools.cache
 def session_server() -> Server:
     """The server of all hubs of this process: the one that the run names, or versitygw where it can be built."""
-    os.environ.update(KEYS)
     folder = Path(tempfile.mkdtemp(prefix="entrepot-s3-"))
-    made = start(BUCKETS if BUCKETS in {"versitygw", "moto"} else "versitygw" if gateway() else "moto", folder)
+    made = start(BUCKETS if BUCKETS in {"versitygw", "moto"} else best(), folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(stop, made)
     return made
@@ -149,7 +154,12 @@ def session_server() -> Server:
 def settings_of(folder: Path) -> dict[str, str]:
     """The settings of a hub in a folder, the same ones each time."""
     prefix = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
-    return {"blobs_url": f"s3://{BUCKET}/{prefix}", "s3_endpoint": session_server().url, "s3_region": "us-east-1"}
+    return settings_at(session_server(), prefix)
+
+
+def settings_at(server: Server, prefix: str) -> dict[str, str]:
+    """The settings of a hub whose bytes are in a server."""
+    return {"blobs_url": f"s3://{BUCKET}/{prefix}", "s3_endpoint": server.url, "s3_region": "us-east-1"}
 
 
 class Nodes:

@@ -20,14 +20,14 @@ class World(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self.calls: list[tuple[str, str, dict[str, str], bytes]] = []
         self.say: dict[str, Any] = {}
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__((host, 0), _Handler)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"http://{self.server_address[0]}:{self.server_address[1]}"
 
     def paths(self) -> list[str]:
         return [call[1] for call in self.calls]

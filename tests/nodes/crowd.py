@@ -47,7 +47,8 @@ def crowd(town: Town) -> Iterator[Crowd]:
         client.start()
     try:
         made.go_on()
-        yield made
+        with town.jobs.going_on(town.clients, town.actions):
+            yield made
         made.go_on()
     finally:
         for client in made.clients:
@@ -57,5 +58,6 @@ def crowd(town: Town) -> Iterator[Crowd]:
     assert made.faults() == []
     with town.clients, Pusher(80, MAIN, host=FRONT) as asking:
         check(asking, town.ledger)
-    found = asyncio.run(findings(town.inside.settings))
+    with town.store:
+        found = asyncio.run(findings(town.inside.settings))
     assert all(one.kind == "orphan" for one in found), found  # of an upload whose node was cut off before the row

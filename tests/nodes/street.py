@@ -16,7 +16,7 @@ import pytest
 
 _NEW_NETWORK = 0x40000000
 _LINES = {"front": "10.213.0", "back": "10.213.1"}
-_SLOW = "tbf rate 8mbit burst 64kb latency 3s"
+_SLOW = "tbf rate 24mbit burst 64kb latency 3s"
 
 
 class Place:

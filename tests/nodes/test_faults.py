@@ -4,24 +4,17 @@ clients get over it by repeating themselves.
 
 import os
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import Loop
 from tests.nodes.crowd import crowd
-from tests.nodes.town import LEFT_OUT, NODES, Town, town
+from tests.nodes.town import LEFT_OUT, NODES, Town
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nodes")]
 ROUNDS = int(os.environ.get("ENTREPOT_NODE_ROUNDS", "1"))
+takes_minutes = pytest.mark.skipif("ENTREPOT_NODE_ROUNDS" not in os.environ, reason="a minute each: make torture")
 CUT_SECONDS = float(os.environ.get("ENTREPOT_NODE_CUT", "5"))
 """How long what everybody needs is away."""
-
-
-@pytest.fixture(scope="module")
-def three(loop: Loop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with town(loop, tmp_path_factory.mktemp("town")) as made:
-        yield made
 
 
 @pytest.mark.parametrize("turn", range(ROUNDS))
@@ -35,23 +28,50 @@ def test_kill_9_of_a_node(three: Town, turn: int) -> None:
 
 @pytest.mark.parametrize("turn", range(ROUNDS))
 def test_the_database_is_cut_off_from_all(three: Town, turn: int) -> None:
-    with crowd(three), three.net.cut("rows", "back"):
+    with crowd(three), three.cut_off("rows"):
         time.sleep(CUT_SECONDS)
 
 
 @pytest.mark.parametrize("turn", range(ROUNDS))
-def test_one_node_is_cut_off_from_the_database(three: Town, turn: int) -> None:
-    """In the middle of whatever it does: the others get its locks."""
-    lonely = NODES[turn % len(NODES)]
-    with crowd(three) as clients, three.net.cut(lonely, "back"):
+def test_the_store_is_cut_off_from_all(three: Town, turn: int) -> None:
+    with crowd(three), three.net.cut("store", "back"):
+        time.sleep(CUT_SECONDS)
+
+
+@takes_minutes
+@pytest.mark.parametrize("turn", range(ROUNDS))
+def test_the_store_is_slow(three: Town, turn: int) -> None:
+    with crowd(three) as clients, three.net.slow("store", "back"):
         clients.go_on()
 
 
+@takes_minutes
+@pytest.mark.parametrize("turn", range(ROUNDS))
+def test_one_node_is_cut_off_from_the_database(three: Town, turn: int) -> None:
+    """In the middle of whatever it does: the others get its locks."""
+    lonely = NODES[turn % len(NODES)]
+    with crowd(three) as clients, three.cut_off(lonely):
+        clients.go_on()
+
+
+@takes_minutes
 @pytest.mark.parametrize("turn", range(ROUNDS))
 def test_one_node_cannot_be_reached(three: Town, turn: int) -> None:
     lonely = NODES[turn % len(NODES)]
     with crowd(three) as clients, three.net.cut(lonely, "front"):
         clients.go_on()
+
+
+@pytest.mark.parametrize("turn", range(ROUNDS))
+def test_kill_9_of_a_worker_of_a_node_with_two(three: Town, turn: int) -> None:
+    name = NODES[turn % len(NODES)]
+    three.stop(name)
+    three.start(name, "--workers", "2")
+    with crowd(three) as clients:
+        three.kill_worker(name)
+        clients.go_on()
+    three.stop(name)
+    three.start(name)
 
 
 @pytest.mark.parametrize("turn", range(ROUNDS))

@@ -13,7 +13,7 @@ from entrepot.config import load
 from entrepot.errors import HubError
 from entrepot.store.sql import gauges
 from entrepot.tally import Tally
-from tests.conftest import Loop, TestHub, entrepot, free_port, serve
+from tests.conftest import Loop, TestHub, entrepot, free_port, serve, workers_of
 from tests.failures.test_database import spoil
 from tests.registry.kit import digest
 from tests.watch.kit import ask, fetch, scrape
@@ -175,8 +175,7 @@ def test_several_processes_are_one_number(tmp_path: Path) -> None:
         counts = {fetch(url)("entrepot_requests_total", route="base", status="4xx") for _ in range(20)}
         assert counts == {60}
         assert fetch(url)("entrepot_processes") == 2
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        workers = [int(one) for one in children if b"resource_tracker" not in Path(f"/proc/{one}/cmdline").read_bytes()]
+        workers = workers_of(process.pid)
         os.kill(workers[0], signal.SIGKILL)
         end = time.monotonic() + 30
         while time.monotonic() < end and not _again_two(url, workers[0]):
