@@ -5,17 +5,20 @@ What is found can be read, changed and removed like a file, so a test of damage 
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
 from entrepot import wiring
+from entrepot.config import Settings
 from entrepot.store.blobs import upload_of
 from entrepot.store.db import Rows
 from tests.conftest import BUCKETS, TestHub
+
+T = TypeVar("T")
 
 
 class Kept(Protocol):
@@ -95,6 +98,19 @@ class Piece:
         return SimpleNamespace(st_size=self._size)
 
 
+def outside(settings: Settings, work: Callable[[Rows], T]) -> T:
+    """Read or write the rows of a hub, whose process may run, by a connection of its own."""
+
+    async def ask() -> T:
+        db = wiring.open_database(settings)
+        try:
+            return await db.write(work)
+        finally:
+            await db.close()
+
+    return asyncio.run(ask())
+
+
 def _place(hub: TestHub) -> tuple[str, str]:
     bucket, _, prefix = hub.settings.blobs_url.removeprefix("s3://").partition("/")
     return bucket, f"{prefix}/"
@@ -125,15 +141,7 @@ def _growing(hub: TestHub, pieces: list[Piece]) -> list[Piece]:
         uploads = {name for (name,) in rows.all("SELECT id FROM upload")}
         return [one for one in pieces if one.stored_key not in known and upload_of(one.stored_key) in uploads]
 
-    async def ask() -> list[Piece]:
-        # By a connection of its own: the hub's loop may stand still at a failpoint.
-        db = wiring.open_database(hub.settings)
-        try:
-            return await db.read(read)
-        finally:
-            await db.close()
-
-    return asyncio.run(ask())
+    return outside(hub.settings, read)  # the hub's own loop may stand still at a failpoint
 
 
 def objects(hub: TestHub) -> list[Kept]:

@@ -5,7 +5,6 @@ import base64
 import http.client
 import json
 import re
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from entrepot import config
 from entrepot.api.declare import ACTIONS
-from entrepot.store.db_sqlite import FILE
 from entrepot.store.sql import buckets as buckets_sql
 from tests.actions.test_traps import FORM, JSON, LIST, answer, call, every_kind, form, js, person, sha1_of, stamped
-from tests.conftest import Loop, Reply, TestHub, entrepot, free_port, serve
+from tests.conftest import Loop, Reply, TestHub, entrepot, free_port, places, serve
 from tests.model.flow.kit import start, template
 from tests.registry.kit import push_image
+from tests.stored import outside
 
 WHERE = {"Region": "cn-bj2", "BucketName": "depot", "RepoName": "depot", "ImageName": "app", "UserName": "alice",
          "RoleName": "deploy", "PolicyURN": "ucs:iam::ucs:policy/UHubFullAccess"}  # fmt: skip
@@ -391,6 +391,7 @@ def test_trap_52_no_value_of_a_parameter_is_logged(tmp_path: Path) -> None:
     """Keys and passwords come as parameters: neither the log of a real process nor the audit trail holds them."""
     made = entrepot("init", "--data", str(tmp_path / "data"), "--email", "main@example.com", "--json")
     secrets = json.loads(made.stdout)
+    settings = config.load(environ={}, data=str(tmp_path / "data"), **places(tmp_path / "data"))
     port = free_port()
     process = serve(tmp_path / "data", port, log_level="debug")
     told: list[int] = []
@@ -414,10 +415,8 @@ def test_trap_52_no_value_of_a_parameter_is_logged(tmp_path: Path) -> None:
         send("POST", "/", '{"Action":"GetRegion","Password":"secret-broken', **JSON)
         send("POST", "/", urlencode({"Action": "Login", "Password": "secret-unknown"}), **FORM)
         send("POST", "/", urlencode(wire(Action="CreateRepo", RepoName="depot", Description="secret-text")), **FORM)
-        with closing(sqlite3.connect(tmp_path / "data" / FILE)) as rows:
-            trail = str(rows.execute("SELECT * FROM audit").fetchall())
-            rows.execute("ALTER TABLE bucket RENAME TO gone")
-            rows.commit()
+        trail = str(outside(settings, lambda rows: rows.all("SELECT * FROM audit")))
+        outside(settings, lambda rows: rows.run("ALTER TABLE bucket RENAME TO gone"))
         send("POST", "/", urlencode(wire(Action="CreateRepo", RepoName="fault", Description="secret-fault")), **FORM)
     finally:
         process.terminate()
