@@ -33,6 +33,7 @@ class Verb(NamedTuple):
     """``before``: what is there when it begins, made in process, some time ago. ``path``: see ``failpoint``.
 
     ``after``: what must hold beside the hub when it came to its end.
+    ``next_chore``: the point from which on another task of the server works, in whatever order beside the first one.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Verb(NamedTuple):
     before: Callable[[Client], None] = scenes.nothing
     is_chore: bool = False
     after: Callable[[Client], None] = scenes.nothing
+    next_chore: str = ""
 
 
 VERBS = (
@@ -142,10 +144,12 @@ VERBS = (
     ),
     Verb(
         "send to a webhook",
-        f"dispatch.found {COMMIT} dispatch.filed {COMMIT} webhook.found webhook.sent {COMMIT} webhook.settled {COMMIT}",
+        f"dispatch.found {COMMIT} dispatch.filed {COMMIT} webhook.held webhook.found webhook.sent {COMMIT}"
+        f" webhook.settled {COMMIT}",
         scenes.send,
         scenes.hooked,
         is_chore=True,
+        next_chore="webhook.held",
     ),
     Verb(
         "delete a bucket",

@@ -42,6 +42,8 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self.server.say.get(self.path)
         if callable(answer):
             answer = answer()
+        if not isinstance(answer, tuple):  # it only waited
+            answer = None
         status, headers, content = answer or (200, {}, json.dumps({"n": len(self.server.calls)}).encode())
         self.send_response(status)
         for name, value in headers.items():

@@ -124,7 +124,7 @@ def test_a_hub_that_is_killed_at_every_step(nodes: Nodes, world: World) -> None:
     gates = {place: threading.Event() for place in range(STEPS)}
     for place, gate in gates.items():
         # The step is in flight until it was seen and the hub killed; the second time it is answered at once.
-        world.say[f"/ten/s{place}"] = lambda gate=gate: gate.wait(60) and None
+        world.say[f"/ten/s{place}"] = lambda gate=gate: gate.wait(60)
     asked = nodes.run(port, workflow)
     for place in range(STEPS):
         until_called(world, f"/ten/s{place}")
@@ -164,7 +164,7 @@ def test_a_node_that_is_killed_for_good_leaves_its_runs_to_the_other_one(shared_
     workflows = [nodes.save(first, name, chain(world, name)) for name in names]
     gate = threading.Event()
     for name in names:
-        world.say[f"/{name}/s4"] = lambda: gate.wait(60) and None
+        world.say[f"/{name}/s4"] = lambda: gate.wait(60)
     asked = [nodes.run((first, second)[number % 2], workflow) for number, workflow in enumerate(workflows)]
     for name in names:
         until_called(world, f"/{name}/s4")

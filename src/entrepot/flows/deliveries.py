@@ -106,6 +106,7 @@ class WebhookSender:
             if hook.id in self._served or self._accounts[due.account_id] >= OF_ACCOUNT or self._hosts[host] >= OF_HOST:
                 continue
             if await self._hub.db.note(sql.hold, hook, now + HOLD):
+                failpoint.at("webhook.held")
                 self._accounts[due.account_id] += 1
                 self._hosts[host] += 1
                 self._served[hook.id] = asyncio.create_task(self._serve(due, host))

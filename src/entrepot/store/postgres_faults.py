@@ -52,6 +52,8 @@ def plain(fault: Exception) -> Exception:
             return HubError(Kind.UNAVAILABLE, says)
     if is_gone(fault):
         return HubError(Kind.UNAVAILABLE, "the database server does not answer")
+    if isinstance(fault, psycopg.DataError) and not state and "NUL" in str(fault):  # the driver's word before it asks
+        return HubError(Kind.BAD_REQUEST, "a NUL stands where a text is expected")
     if isinstance(fault, psycopg.ProgrammingError | psycopg.DataError) and state[:2] != "42":
         return fault
     return HubError(Kind.UNAVAILABLE, f"the database answers: {shown(str(fault)).splitlines()[0]}")
