@@ -32,6 +32,12 @@ def programs() -> Path:
     return PROGRAMS[-1]
 
 
+def only_sqlite() -> None:
+    """Skip what is about the file of SQLite itself."""
+    if WANTED:
+        pytest.skip("the file of SQLite is the subject")
+
+
 class Server:
     """A server in a new folder; ``durable``: it syncs what it commits; ``network``: that is let in over TCP, too."""
 

@@ -185,6 +185,7 @@ def away(hub: TestHub) -> Iterator[None]:
         bucket._prefix = before
         return
     folder = hub.settings.data_dir / "blobs" / "sha256"
+    folder.mkdir(parents=True, exist_ok=True)
     folder.rename(folder.with_name("away"))
     yield
     folder.with_name("away").rename(folder)

@@ -1,7 +1,10 @@
 """Signing in: what a session rests on and ends with; nothing that tells who exists; no way out to other sites."""
 
 import pytest
+from msgspec.structs import replace
 
+from entrepot import failpoint
+from entrepot.errors import HubError, Kind
 from entrepot.ops import people, visitors
 from tests.conftest import TestHub
 from tests.console.kit import Surfer, signed_in
@@ -33,7 +36,7 @@ def test_in_and_out(hub: TestHub) -> None:
 
 
 def test_the_cookies_of_a_hub_behind_https(hub: TestHub) -> None:
-    hub.settings = hub.settings.__class__(data=hub.settings.data, public_url="https://hub.example.com")
+    hub.settings = replace(hub.settings, public_url="https://hub.example.com")
     hub.reopen()
     surfer = Surfer(hub)
     reply = surfer.sign_in(hub.main)
@@ -210,9 +213,16 @@ def test_pages_are_there_while_nothing_can_be_written(hub: TestHub) -> None:
     surfer = signed_in(hub, hub.main)
     now = hub.hub.clock()
     hub.hub.clock = lambda: now + visitors.SEEN_EVERY
-    hub.hub.db._writer.execute("PRAGMA query_only = 1")  # type: ignore[attr-defined]
-    assert is_in(surfer)
-    assert surfer.post("/console/buckets", {"do": "CreateRepo", "RepoName": "made"}).status == 503
-    assert Surfer(hub).sign_in(hub.main).status == 503
-    hub.hub.db._writer.execute("PRAGMA query_only = 0")  # type: ignore[attr-defined]
+
+    def refuse(name: str) -> None:
+        if name == "db.ready":
+            raise HubError(Kind.UNAVAILABLE, "the hub is stopping")
+
+    try:
+        failpoint.hook = refuse
+        assert is_in(surfer)
+        assert surfer.post("/console/buckets", {"do": "CreateRepo", "RepoName": "made"}).status == 503
+        assert Surfer(hub).sign_in(hub.main).status == 503
+    finally:
+        failpoint.hook = None
     assert surfer.post("/console/buckets", {"do": "CreateRepo", "RepoName": "made"}).status == 303

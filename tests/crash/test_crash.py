@@ -27,8 +27,8 @@ pytestmark = [pytest.mark.slow]
 def crashes(verbs: Sequence[Verb]) -> list[tuple[Verb, str]]:
     """Each verb with each beginning of its path: it dies at the last point.
 
-    Where two verbs begin in the same way and go on in different ones, one of them dies in the common part. Two chores of
-    a server may overtake each other, so what the second one passes is counted from its own first point.
+    Where two verbs begin in the same way and go on in different ones, one of them dies in the common part.
+    Two chores of a server may overtake each other, so what the second one passes is counted from its own first point.
     """
     found: list[tuple[Verb, str]] = []
     for verb in verbs:

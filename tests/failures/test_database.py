@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import postgres
 from tests.conftest import entrepot
 from tests.failures.rig import NAME, Rig, refused
 
@@ -34,7 +35,8 @@ def test_locked_for_longer_than_a_writer_waits(rig: Rig) -> None:
 
 
 def spoil(data: Path, table: str) -> None:
-    """Overwrite the first page of a table or index."""
+    """Overwrite the first page of a table or index, of the file that rows are in."""
+    postgres.only_sqlite()
     path = data / "hub.db"
     with sqlite3.connect(path) as found:
         size = found.execute("PRAGMA page_size").fetchone()[0]

@@ -299,7 +299,8 @@ def test_fsck_finds_and_mends(depot: Aging) -> None:
     assert len(found) >= 7
     assert depot.is_clean()
     if depot.settings.row_bytes:
-        depot.run(depot.hub.db.write(lambda rows: rows.run("UPDATE blob SET content = x'00' || content")))
+        bad = "UPDATE blob SET content = :more || content"
+        depot.run(depot.hub.db.write(lambda rows: rows.run(bad, more=b"\0")))
     else:
         depot.files()[0].unlink()
         depot.files()[0].write_bytes(b"other")

@@ -227,8 +227,8 @@ def test_a_rotten_manifest_is_not_served_and_heals(depot: Aging) -> None:
     name = push_blob(depot, APP, os.urandom(100), depot.main)
     content = manifest_of([(name, 100)])
     reply = put_manifest(depot, APP, "v1", content, depot.main)
-    bad = "UPDATE manifest SET content = x'7b7d' || content"
-    depot.run(depot.hub.db.write(lambda rows: rows.run(bad)))
+    bad = "UPDATE manifest SET content = :more || content"
+    depot.run(depot.hub.db.write(lambda rows: rows.run(bad, more=b"{}")))
     pass_(depot)
     assert damaged(depot) == [("app", "Manifest", "damaged")]
     for reference in ("v1", digest(content)):
@@ -245,7 +245,7 @@ def test_a_push_heals_a_manifest_whose_rot_nobody_found_yet(depot: Aging) -> Non
     name = push_blob(depot, APP, os.urandom(100), depot.main)
     content = manifest_of([(name, 100)])
     put_manifest(depot, APP, "v1", content, depot.main)
-    depot.run(depot.hub.db.write(lambda rows: rows.run("UPDATE manifest SET content = x'00'")))
+    depot.run(depot.hub.db.write(lambda rows: rows.run("UPDATE manifest SET content = :bad", bad=b"\0")))
     put_manifest(depot, APP, "v1", content, depot.main)
     assert depot.request("GET", f"/v2/{APP}/manifests/v1", login=depot.main).body == content
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import stored
 from tests.conftest import serve
 from tests.registry.kit import digest
 from tests.watch.kit import BODY, Upload, ask, hub_in, until
@@ -53,6 +54,7 @@ def test_a_second_signal_ends_the_pause(tmp_path: Path, workers: str) -> None:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_who_never_ends_is_cut_off(tmp_path: Path, workers: str) -> None:
+    stored.only_files()  # they show what has begun to arrive
     data, port = hub_in(tmp_path)
     process = serve(data, port, "--workers", workers, stop_seconds="1")
     upload = Upload(port)

@@ -180,7 +180,14 @@ class PostgresDatabase:
     @contextlib.asynccontextmanager
     async def alone(self, name: str) -> AsyncIterator[bool]:
         """Whether this process holds a chore now: a session lock, which ends with the session."""
-        is_mine = await asyncio.to_thread(self._claim, name)
+        claiming = asyncio.ensure_future(asyncio.to_thread(self._claim, name))
+        try:
+            is_mine = await asyncio.shield(claiming)
+        except asyncio.CancelledError:  # the thread goes on; nobody else must wait for what it gets
+            with contextlib.suppress(HubError):
+                if await claiming:
+                    await asyncio.to_thread(self._let_go, name)
+            raise
         try:
             yield is_mine
         finally:

@@ -111,14 +111,12 @@ class Writer:
     def _settle(self, group: list[Job]) -> None:
         try:
             outcomes = self._commit(group)
-        except Exception as fault:
+        except BaseException as fault:  # nothing that one group meets ends the thread
+            if not isinstance(fault, psycopg.Error):
+                self._drop()  # what is open on the connection is not known
             for job in group:
-                job.future.set_exception(plain(fault))
+                job.future.set_exception(plain(fault) if isinstance(fault, Exception) else fault)
             return
-        except BaseException as fault:
-            for job in group:
-                job.future.set_exception(fault)
-            raise
         self.commits += 1
         self.writes += len(group)
         for job, (result, failed) in zip(group, outcomes, strict=True):
