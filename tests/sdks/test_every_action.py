@@ -111,10 +111,11 @@ def _webhooks(story: Story) -> None:
     assert not story.call("TestBucketWebhook", **hook)["Delivered"]
     tag = {**bucket, "ImageName": "app", "TagName": "v9", "Source": "v3"}
     assert story.call("TagImage", **tag)["Digest"].startswith("sha256:")
-    assert story.call("ListEvents", **bucket)["EventSet"][0]["TagName"] == "v9"
+    # Where anybody of the account listens, there are events from before the webhook.
+    [event] = [one for one in story.call("ListEvents", **bucket)["EventSet"] if one["TagName"] == "v9"]
     while not (waiting := story.call("ListWebhookDeliveries", **hook)["DeliverySet"]):
         time.sleep(0.1)
-    assert waiting[0]["Number"] == 1
+    assert waiting[0]["Number"] == event["Number"]
     assert story.call("RedeliverWebhook", **hook)["Count"] == 0
     story.call("DeleteBucketWebhook", **hook)
     story.call("DeleteImage", **bucket, ImageName="app", Tag=["v9"])
