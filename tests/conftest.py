@@ -329,7 +329,7 @@ def entrepot(*words: str, **given: Any) -> "subprocess.CompletedProcess[str]":
     )
 
 
-_DATA = {"backup": 1, "export": 1, "import": 1}
+_DATA = {"backup": 1, "export": 1, "import": 1, "migrate-data": 1}
 """Commands -> where their words name the data folder, if not after ``--data``."""
 
 

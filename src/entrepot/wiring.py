@@ -17,7 +17,7 @@ from entrepot.errors import HubError, Kind
 from entrepot.flows.deliveries import WebhookSender
 from entrepot.flows.door import FlowsDoor
 from entrepot.flows.engine import FlowEngine
-from entrepot.ops import collect, dispatch, janitor, pulls, restore, retention, scrub
+from entrepot.ops import arrival, collect, dispatch, janitor, pulls, retention, scrub
 from entrepot.ops.context import Hub
 from entrepot.ops.vault import create_key_file, open_key_file
 from entrepot.registry.app import RegistryDoor
@@ -84,18 +84,20 @@ def open_database(settings: Settings) -> Database:
     return DATABASES[scheme](settings)
 
 
-async def open_hub(settings: Settings, *, create: bool = False, restoring: bool = False) -> Hub:
+async def open_hub(settings: Settings, *, create: bool = False, arriving: bool = False) -> Hub:
     """Open the data folder, with ``create`` also one without a hub in it. Raises NOT_INITIALISED, UNAVAILABLE.
 
-    ``restoring``: also one that a restore has not let go of yet.
+    ``arriving``: also one that a restore or a move has not let go of yet.
 
     Opening twice is harmless: what makes a hub initialised is its first account (``people.first_account``), so an
     `init` that was killed half-way is simply done again.
     """
     folder = settings.data_dir
-    if restore.is_unfinished(folder) and not restoring:
+    command = arrival.unfinished(folder)
+    if command and not arriving:
         raise HubError(
-            Kind.NOT_INITIALISED, f"a restore into {folder} has not ended; run `entrepot restore` again, it goes on"
+            Kind.NOT_INITIALISED,
+            f"`entrepot {command}` into {folder} has not ended; run `entrepot {command}` again, it goes on",
         )
     try:
         # The key file is the first thing that is made; the first account may still be missing.
@@ -155,6 +157,18 @@ def objects_of(settings: Settings) -> Objects:
     store = FileBlobStore(settings.data_dir)
     store.make_place()
     return store
+
+
+async def check_bucket(settings: Settings) -> None:
+    """Raise EXISTS where the bucket of a hub to come holds something: two hubs would remove each other's objects."""
+    if not settings.blobs_url:
+        return
+    bucket = _bucket(settings)
+    try:
+        if await bucket.has_any(""):
+            raise HubError(Kind.EXISTS, f"{settings.blobs_url} is not empty; name a prefix that nothing else uses")
+    finally:
+        await bucket.close()
 
 
 def _bucket(settings: Settings) -> "Bucket":

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from entrepot import config, wiring
-from entrepot.ops import backup, check, restore
+from entrepot.ops import arrival, backup, check, restore
 from entrepot.ops.backup import Report
 from entrepot.ops.context import Hub
 from entrepot.store.backup_folder import BackupFolder
@@ -25,13 +25,13 @@ async def bring_back(target: Path, data: Path, *, name: str | None = None, key: 
     settings, folder = config.load(environ={}, data=str(data), **{**blobs_place(data), **given}), BackupFolder(target)
     rows = wiring.rows_place(settings)
     with restore.into(data, rows, folder, name) as generation:
-        to = restore.Places(rows, wiring.objects_of(settings), settings.key_path)
+        to = arrival.Places(rows, wiring.objects_of(settings), settings.key_path)
         try:
             report = await restore.restore(folder, generation, data, to, key=key, progress=lambda *_: None)
         finally:
             await to.blobs.close()
         if not report.lost or accept:
-            restore.finish(data)
+            arrival.finish(data)
         return report
 
 

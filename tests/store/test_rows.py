@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from entrepot.errors import HubError, Kind
-from entrepot.store import rows_file
+from entrepot.store import migrate, migrate_postgres, moved, rows_file
 from entrepot.store.migrate import migrations
+from entrepot.store.sql import leases
 from tests.conftest import Loop
 from tests.store.engines import Postgres, Sqlite, empty
 
@@ -266,3 +267,71 @@ def test_a_snapshot_is_one_moment_and_holds_every_row(loop: Loop, place: Sqlite 
         found.close()
 
     loop.run(story())
+
+
+def test_a_place_that_was_left_refuses_every_process_and_can_be_had_back(
+    loop: Loop, place: Sqlite | Postgres, tmp_path: Path
+) -> None:
+    def refused(fault: object) -> bool:
+        return isinstance(fault, HubError) and moved.is_refusal(fault)
+
+    async def story() -> None:
+        db, older = place.open(), place.open()
+        await db.write(add, "one")
+        running = [older.write(add, f"a{place}") for place in range(300)]
+        closing = db.set_read_only(True)
+        *done, _ = await asyncio.gather(*running, closing, return_exceptions=True)
+        kept = await db.read(count)
+        assert kept == 1 + sum(isinstance(one, int) for one in done)
+        assert all(isinstance(one, int) or refused(one) for one in done)
+        await db.set_read_only(True)  # a second time
+        jobs = [which.write(add, "no") for which in (db, older, older)] + [db.note(add, "no")]
+        assert all(map(refused, await asyncio.gather(*jobs, return_exceptions=True)))
+        newer = place.open()
+        for change in ("UPDATE account SET name = 'x'", "DELETE FROM scrub"):
+            with pytest.raises(HubError) as told:
+                await newer.write(lambda rows, change=change: rows.run(change))
+            assert refused(told.value)
+        assert await newer.read(count) == kept
+        await newer.write(lambda rows: rows.run("INSERT INTO hold (id, expires_at) VALUES ('one', 1)"))
+        assert (await db.is_read_only(), await older.is_read_only()) == (True, True)
+        await db.snapshot(tmp_path / "rows.db")
+        rows_file.change(tmp_path / "rows.db", add, "a copy is a place of its own")
+        await older.set_read_only(False)
+        await older.set_read_only(False)
+        await db.write(add, "again")
+        assert (await db.read(count), await db.is_read_only()) == (kept + 1, False)
+        for one in (db, older, newer):
+            await one.close()
+
+    loop.run(story())
+
+
+def test_a_newer_version_brings_a_place_that_was_left_up_to_date(
+    loop: Loop, bare: Sqlite | Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = migrations()
+    monkeypatch.setattr(migrate, "migrations", lambda: every[:-3])
+    monkeypatch.setattr(migrate_postgres, "migrations", lambda: every[:-3])
+    bare.migrate()
+    monkeypatch.undo()
+
+    async def refuse() -> None:
+        db = bare.open()
+        await db.set_read_only(True)
+        await db.close()
+
+    async def ask() -> None:
+        db = bare.open()
+        assert await db.is_read_only()
+        with pytest.raises(HubError) as told:  # a table that was not there when the hub moved
+            await db.write(lambda rows: leases.claim(rows, "upload", "node", 0, 1))
+        assert moved.is_refusal(told.value)
+        await db.set_read_only(False)
+        assert await db.write(leases.claim, "upload", "node", 0, 1)
+        await db.close()
+
+    loop.run(refuse())
+    bare.migrate()
+    assert bare.version() == every[-1][0]
+    loop.run(ask())

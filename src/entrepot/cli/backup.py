@@ -147,7 +147,7 @@ def restore(target: str, data: str, name: str | None, key_file: str | None, acce
     Exit code 0: the hub is as it was, 1: something is damaged and was named.
     """
     from entrepot import config, wiring
-    from entrepot.ops import check
+    from entrepot.ops import arrival, check
     from entrepot.ops import restore as ops
 
     _check_apart(target, data)
@@ -157,19 +157,19 @@ def restore(target: str, data: str, name: str | None, key_file: str | None, acce
     async def work() -> "tuple[Restored, list[str]]":
         rows = wiring.rows_place(settings)
         with shown(quiet=as_json) as progress, ops.into(settings.data_dir, rows, folder, name) as generation:
-            to = ops.Places(rows, wiring.objects_of(settings), settings.key_path)
+            to = arrival.Places(rows, wiring.objects_of(settings), settings.key_path)
             try:
                 report = await ops.restore(folder, generation, settings.data_dir, to, key=key, progress=progress)
             finally:
                 await to.blobs.close()
             if report.lost and not accept_losses:
                 return report, []
-            hub = await wiring.open_hub(settings, restoring=True)
+            hub = await wiring.open_hub(settings, arriving=True)
             try:
                 found = await check.check(hub, deep=False, repair=False, progress=lambda *_: progress("checking", 0, 0))
             finally:
                 await wiring.close_hub(hub)
-            ops.finish(settings.data_dir)
+            arrival.finish(settings.data_dir)
             return report, [f"{one.kind}: {one.what}" for one in found]
 
     report, found = asyncio.run(work())

@@ -5,7 +5,20 @@ import sys
 import click
 
 from entrepot import __version__
-from entrepot.cli import backup, bench, completion, layouts, people, quota, remote, retention, robots, server, upkeep
+from entrepot.cli import (
+    backup,
+    bench,
+    completion,
+    layouts,
+    moving,
+    people,
+    quota,
+    remote,
+    retention,
+    robots,
+    server,
+    upkeep,
+)
 from entrepot.errors import HubError
 
 
@@ -31,6 +44,7 @@ for command in (
     upkeep.fsck,
     backup.backup,
     backup.restore,
+    moving.migrate_data,
     layouts.export_,
     layouts.import_,
     remote.api,

@@ -109,11 +109,18 @@ def _with_port(settings: Settings) -> Settings:
 
 async def _prepare(settings: Settings) -> Secrets | None:
     """Bring the folder to the newest schema; the secrets when a first account had to be made."""
+    import structlog
+
     from entrepot import wiring
     from entrepot.ops import people
 
     hub = await wiring.open_hub(settings, create=True)
     try:
+        if await hub.db.is_read_only():
+            structlog.get_logger("serve").warning(
+                "this hub has moved: it is read only here, and pulls go on",
+                undo=f"entrepot migrate-data {settings.data} --undo",
+            )
         return await people.first_account(hub, email=EMAIL, password=None)
     except HubError as fault:
         if fault.kind is not Kind.ALREADY_INITIALISED:

@@ -95,6 +95,9 @@ class FlowEngine:
             await self._stop()
 
     async def _step(self) -> None:
+        if await self._hub.db.is_read_only():  # what waits is done where the hub has moved to
+            await self._stop()
+            return
         if self._durable is not None and not await self._hub.db.still_alone(CHORE):
             await self._stop()  # another node may run them by now
         if self._durable is None:

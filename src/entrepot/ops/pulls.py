@@ -71,13 +71,17 @@ def _take(counted: dict[int, int], stored: dict[int, int]) -> None:
 
 async def run(hub: Hub) -> None:
     """Until cancelled, and once more then."""
+    told = ""
     while True:
         try:
             await asyncio.sleep(PERIOD)
             await flush(hub)
             hub.did("pulls")
+            told = ""
         except HubError as fault:
-            log.warning("pulls not stored yet", reason=fault.message)
+            if fault.message != told:  # it may last: once is enough
+                told = fault.message
+                log.warning("pulls not stored yet", reason=told)
         except asyncio.CancelledError:
             await flush(hub)
             raise

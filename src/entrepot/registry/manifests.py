@@ -6,6 +6,7 @@ from entrepot.model import digest as digests
 from entrepot.model import names
 from entrepot.ops import access, manifests, pulls
 from entrepot.registry.wire import Answer, Call, Headers, location
+from entrepot.store import moved
 from entrepot.store.sql import blobs as blobs_sql
 from entrepot.store.sql import collect as collect_sql
 from entrepot.store.sql import manifests as sql
@@ -61,8 +62,9 @@ async def _renew(call: Call, place: Place, image_id: int, digest: str) -> None:
     if access.allows(call.holder, call.name, "push", place):
         after = call.ctx.now + call.ctx.hub.settings.grace_seconds
         failpoint.at("manifest-lease.asked")
-        if not await call.ctx.hub.db.note(collect_sql.renew_manifest, image_id, digest, after):
-            raise HubError(Kind.MANIFEST_UNKNOWN, f"{call.name} has no {digest}")
+        with moved.overlooked():
+            if not await call.ctx.hub.db.note(collect_sql.renew_manifest, image_id, digest, after):
+                raise HubError(Kind.MANIFEST_UNKNOWN, f"{call.name} has no {digest}")
         failpoint.at("manifest-lease.renewed")
 
 

@@ -90,6 +90,17 @@ class Database(Protocol):
         """
         ...
 
+    async def is_read_only(self) -> bool:
+        """Whether the hub has moved away: then every write raises UNAVAILABLE (``moved.is_refusal``)."""
+        ...
+
+    async def set_read_only(self, wanted: bool) -> None:
+        """Refuse every write of every process from now on, durably, or take them again; no error a second time.
+
+        What was acknowledged before is seen by every read after it. Raises UNAVAILABLE.
+        """
+        ...
+
     async def close(self) -> None:
         """Finish what was accepted, then release everything."""
         ...
@@ -100,6 +111,10 @@ class RowsPlace(Protocol):
 
     def check_empty(self) -> None:
         """Raise EXISTS where a hub has its rows already."""
+        ...
+
+    def check_fit(self, file: Path) -> None:
+        """Raise UNSUPPORTED for rows that ``put`` would refuse, while there is time to mend them."""
         ...
 
     def put(self, file: Path) -> None:

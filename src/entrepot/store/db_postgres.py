@@ -18,7 +18,7 @@ import psycopg
 from psycopg import Connection
 
 from entrepot.errors import HubError, Kind
-from entrepot.store import postgres_copy
+from entrepot.store import postgres_copy, postgres_moved
 from entrepot.store.db import Rows
 from entrepot.store.postgres_faults import is_again, is_gone, plain, plain_faults
 from entrepot.store.postgres_link import connect, conninfo, lock_key
@@ -263,6 +263,22 @@ class PostgresDatabase:
                 postgres_copy.snapshot(connection, target)
 
         await asyncio.to_thread(copy)
+
+    async def is_read_only(self) -> bool:
+        """Whether there are triggers that refuse."""
+        return await self.read(postgres_moved.is_there)
+
+    async def set_read_only(self, wanted: bool) -> None:
+        """Make or drop the triggers, in one transaction that no writer is in the middle of."""
+
+        def change() -> None:
+            with plain_faults(), contextlib.closing(connect(self._info)) as connection:
+                connection.execute("BEGIN")
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_key(connection, "write"),))
+                (postgres_moved.refuse if wanted else postgres_moved.accept)(connection)
+                connection.execute("COMMIT")
+
+        await asyncio.to_thread(change)
 
     async def close(self) -> None:
         """Finish what was accepted, then close every connection."""

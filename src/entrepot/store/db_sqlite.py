@@ -16,6 +16,7 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from entrepot import failpoint
 from entrepot.errors import HubError, Kind
+from entrepot.store import sqlite_moved
 from entrepot.store.db import SINGLE, Rows
 from entrepot.store.sqlite_faults import plain, plain_faults, shakes_trust
 
@@ -172,14 +173,29 @@ class SqliteDatabase:
         """Copy in one read transaction: the backup API would begin anew whenever another process writes."""
 
         def copy() -> None:
-            connection = connect(self._path)
-            try:
-                with plain_faults():
+            with plain_faults():
+                with contextlib.closing(connect(self._path)) as connection:
                     connection.execute("VACUUM INTO :target", {"target": str(target)})
-            finally:
-                connection.close()
+                # The copy of a place that the hub has left is no such place.
+                with contextlib.closing(sqlite3.connect(target)) as copied, copied:
+                    sqlite_moved.accept(copied)
 
         await asyncio.to_thread(copy)
+
+    async def is_read_only(self) -> bool:
+        """Whether there are triggers that refuse."""
+        return await self.read(sqlite_moved.is_there)
+
+    async def set_read_only(self, wanted: bool) -> None:
+        """Make or drop the triggers, in one transaction behind those of all writers."""
+
+        def change() -> None:
+            with plain_faults(), contextlib.closing(connect(self._path)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                (sqlite_moved.refuse if wanted else sqlite_moved.accept)(connection)
+                connection.execute("COMMIT")
+
+        await asyncio.to_thread(change)
 
     async def close(self) -> None:
         """Finish what was accepted, then close every connection."""

@@ -11,6 +11,7 @@ import sqlite3
 from importlib import resources
 from pathlib import Path
 
+from entrepot.store import sqlite_moved
 from entrepot.store.db_sqlite import connect
 from entrepot.store.sqlite_faults import plain_faults
 
@@ -40,8 +41,12 @@ def _apply(connection: sqlite3.Connection, number: int, text: str) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         if _version(connection) < number:  # another process may have been first
+            has_moved = sqlite_moved.refuses(connection)
+            sqlite_moved.accept(connection)
             for statement in _statements(text):
                 connection.execute(_sqlite(statement))
+            if has_moved:  # its new tables refuse, too
+                sqlite_moved.refuse(connection)
             connection.execute(f"PRAGMA user_version = {number:d}")
         connection.execute("COMMIT")
     except BaseException:

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
+from entrepot.store import postgres_moved
 from entrepot.store.migrate import migrations, postgres_migrations
 from entrepot.store.postgres_copy import version
 from entrepot.store.postgres_faults import is_again, plain_faults
@@ -49,8 +50,13 @@ def _bring(connection: Connection[Any], key: int) -> None:
         connection.execute("BEGIN")
         connection.execute(f"SELECT pg_advisory_xact_lock({key:d})")
         if number == 0 or version(connection) < number:
+            has_moved = postgres_moved.refuses(connection)
+            if has_moved:
+                postgres_moved.accept(connection)
             for statement in statements:
                 connection.execute(statement, prepare=False)
+            if has_moved:  # its new tables refuse, too
+                postgres_moved.refuse(connection)
             if number:
                 connection.execute("INSERT INTO schema_migration (number) VALUES (%s)", (number,))
             else:

@@ -8,6 +8,8 @@ import psycopg
 from psycopg import errors
 
 from entrepot.errors import HubError, Kind
+from entrepot.store import moved
+from entrepot.store.postgres_moved import STATE as MOVED_STATE
 
 _SAYS: dict[str, str] = {
     "25006": "the database server takes no writes (a standby?); look at database_url",
@@ -45,6 +47,8 @@ def plain(fault: Exception) -> Exception:
     if not isinstance(fault, psycopg.Error) or isinstance(fault, errors.IntegrityError):
         return fault
     state = fault.sqlstate or ""
+    if state == MOVED_STATE:
+        return moved.refusal()
     if state in {"53100", "54000"}:
         return HubError(Kind.NO_SPACE, "the database cannot grow")
     for known, says in _SAYS.items():

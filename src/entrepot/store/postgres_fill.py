@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import psycopg
 from psycopg import Connection, sql
 
 from entrepot.errors import HubError, Kind
@@ -36,6 +35,14 @@ class PostgresPlace:
         with plain_faults(), contextlib.closing(connect(conninfo(self._url))) as connection:
             if _is_hub(connection):
                 raise _occupied()
+
+    def check_fit(self, file: Path) -> None:
+        """Look for texts that PostgreSQL has none of."""
+        with sqlite_faults.plain_faults(), contextlib.closing(sqlite3.connect(file)) as source:
+            for table in postgres_copy.tables(source):
+                names = postgres_copy.columns(source, table)
+                for row in _rows_here(source, table):
+                    _check(table, names, row)
 
     def put(self, file: Path) -> None:
         """One transaction, in which no other node writes."""
@@ -86,18 +93,18 @@ def _fill(source: sqlite3.Connection, connection: Connection[Any]) -> None:
             with cursor.copy(into) as copy:
                 copy.set_types(types)
                 for row in _rows_here(source, table):
-                    _write(copy, table, names, row)
+                    _check(table, names, row)
+                    copy.write_row(row)
         if postgres_copy.is_counted(source, table):
             _set_counter(source, connection, table)
 
 
-def _write(copy: "psycopg.Copy", table: str, names: list[str], row: tuple[Any, ...]) -> None:
+def _check(table: str, names: list[str], row: tuple[Any, ...]) -> None:
     for name, value in zip(names, row, strict=True):
         if isinstance(value, str) and "\0" in value:
             raise HubError(
                 Kind.UNSUPPORTED, f"{table}.{name} holds a text with a NUL in it ({value[:80]!r}); PostgreSQL has none"
             )
-    copy.write_row(row)
 
 
 def _set_counter(source: sqlite3.Connection, connection: Connection[Any], table: str) -> None:

@@ -69,6 +69,9 @@ class FilePlace:
     def check_empty(self) -> None:
         """Nothing to ask: the folder is new."""
 
+    def check_fit(self, file: Path) -> None:
+        """A file takes what a file holds."""
+
     def put(self, file: Path) -> None:
         """Give the file its name, after whatever a killed run left there.
 

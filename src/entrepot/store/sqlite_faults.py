@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from entrepot.errors import HubError, Kind
+from entrepot.store import moved
 
 _SAYS = {
     sqlite3.SQLITE_BUSY: "another process keeps the database locked; if this lasts, look for a copy or a tool that has "
@@ -24,6 +25,8 @@ def _code(fault: BaseException) -> int:
 
 def plain(fault: Exception) -> Exception:
     """The refusal in the hub's words; what is a fault of the program stays what it is."""
+    if _code(fault) == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
+        return moved.refusal()
     if not isinstance(fault, sqlite3.Error) or isinstance(fault, sqlite3.IntegrityError | sqlite3.ProgrammingError):
         return fault
     primary = _code(fault) & 0xFF
