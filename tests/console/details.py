@@ -11,8 +11,8 @@ SOURCE = Path(entrepot.__file__).parent
 ELSEWHERE = (
     "cli/", "config.py", "wiring.py", "store/backup_folder.py", "store/layout_read.py", "store/layout_write.py",
     "store/rows_file.py", "store/postgres_copy.py", "store/postgres_fill.py", "store/postgres_link.py",
-    "ops/backup.py", "ops/restore.py", "ops/arrival.py", "ops/moving.py", "ops/imports.py", "ops/exports.py", "ops/vault.py",
-    "model/layout.py",  # the command line
+    "ops/backup.py", "ops/restore.py", "ops/arrival.py", "ops/moving.py", "ops/imports.py", "ops/exports.py",
+    "ops/vault.py", "model/layout.py",  # the command line
     "registry/", "ops/access.py", "ops/uploads.py", "ops/sessions.py", "ops/guesses.py", "model/manifest.py",
     "store/blobs.py", "store/blobs_fs.py", "store/blobs_s3.py", "store/s3_", "store/disk.py",  # the registry's door
     "actions/door.py", "actions/params.py",  # what arrives over the network

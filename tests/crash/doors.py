@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
+from entrepot import config
+from entrepot.cli.moving import move
 from entrepot.client.actions import ActionsClient
 from entrepot.ops import collect, dispatch, exports, imports, janitor, people
 from entrepot.ops.context import Ctx
@@ -34,17 +36,22 @@ EXPORTED = "depot"
 """The bucket that is exported, and imported into."""
 
 
+def is_open(data: Path) -> bool:
+    """Whether a hub that came into a folder may be served."""
+    return (data / "hub.key").exists() and not (data / "restoring.json").exists()
+
+
 class Beside:
-    """What is made of a hub beside its folder: backups, a hub brought back, a layout."""
+    """What is made of a hub beside its folder: backups, a hub brought back, a hub that moved, a layout."""
 
     def __init__(self, data: Path) -> None:
         self.target, self.restored = data.with_name("backups"), data.with_name("restored")
-        self.layout = data.with_name("layout")
+        self.layout, self.moved = data.with_name("layout"), data.with_name("moved")
 
     @property
     def is_restored(self) -> bool:
         """Whether the hub that was brought back is open."""
-        return (self.restored / "hub.key").exists() and not (self.restored / "restoring.json").exists()
+        return is_open(self.restored)
 
     def generations(self) -> list[str]:
         """The backups that have a name; each must be whole, whatever was killed."""
@@ -74,6 +81,10 @@ class Door(Protocol):
     def back_up(self) -> None: ...
 
     def bring_back(self) -> None: ...
+
+    def move(self) -> None: ...
+
+    def stay(self) -> None: ...
 
     def export(self) -> None: ...
 
@@ -110,6 +121,14 @@ class InProcess:
 
     def bring_back(self) -> None:
         self.hub.run(bring_back(self.beside.target, self.beside.restored))
+
+    def move(self) -> None:
+        target = config.load(environ={}, data=str(self.beside.moved))
+        done = self.hub.run(move(self.hub.hub, target, switch=True, accept_losses=False, progress=lambda *_: None))
+        assert done[2], done
+
+    def stay(self) -> None:
+        self.hub.run(self.hub.hub.db.set_read_only(False))
 
     def export(self) -> None:
         with layout_write.opened(self.beside.layout, EXPORTED) as writer:
@@ -219,6 +238,15 @@ class Processes:
         if not self.beside.is_restored:
             self.run("restore", str(self.beside.target), str(self.beside.restored))
 
+    def move(self) -> None:
+        if not is_open(self.beside.moved):
+            file = self.beside.moved.with_suffix(".toml")
+            file.touch()
+            self.run("migrate-data", str(self.data), str(self.beside.moved), "--to", str(file), "--switch")
+
+    def stay(self) -> None:
+        self.run("migrate-data", str(self.data), "--undo")
+
     def export(self) -> None:
         self.run("export", str(self.data), EXPORTED, str(self.beside.layout))
 
@@ -238,9 +266,9 @@ class Processes:
 
 
 @contextlib.contextmanager
-def brought_back(door: Door) -> Iterator[InProcess]:
-    """The hub that was restored beside another one, with the same people."""
-    hub = Restored(door.hub.loop, door.beside.restored, door.hub)
+def arrived(door: Door, data: Path) -> Iterator[InProcess]:
+    """The hub that was restored or moved beside another one, with the same people."""
+    hub = Restored(door.hub.loop, data, door.hub)
     try:
         yield InProcess(hub)
     finally:

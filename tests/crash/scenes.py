@@ -6,9 +6,10 @@ import hashlib
 import json
 import os
 import threading
+from pathlib import Path
 
 from tests.crash.client import Client
-from tests.crash.doors import InProcess, brought_back
+from tests.crash.doors import InProcess, arrived
 from tests.flows.conftest import World
 from tests.registry.kit import OCI_MANIFEST, digest, manifest_of
 
@@ -185,13 +186,26 @@ def one_backup(client: Client) -> None:
 
 def whole_hub(client: Client) -> None:
     """The hub that was brought back holds what was acknowledged before the backup, and nothing half beside it."""
-    names = {one.name for one in client.door.beside.restored.iterdir()}
+    _check_whole(client, client.door.beside.restored)
+
+
+def _check_whole(client: Client, data: Path) -> None:
+    names = {one.name for one in data.iterdir()}
     assert names <= {"blobs", "uploads", "hub.key", "hub.db", "hub.db-wal", "hub.db-shm"}, names
     here = client.door
-    with brought_back(here) as door:
+    with arrived(here, data) as door:
         client.door = door
         client.check()
     client.door = here
+
+
+def moved_hub(client: Client) -> None:
+    """The hub that moved holds all that was acknowledged; the old one takes nothing until that is undone."""
+    _check_whole(client, client.door.beside.moved)
+    reply = client.door.ask("POST", f"/v2/{LIB}/blobs/uploads/?digest={digest(OTHER)}", body=OTHER)
+    assert (reply.status, "it is read only here" in reply.body.decode()) == (503, True), reply.body
+    client.door.stay()
+    client.push_at_once(LIB, OTHER)
 
 
 def older_export(client: Client) -> None:

@@ -213,6 +213,17 @@ VERBS = (
         after=scenes.whole_hub,
     ),
     Verb(
+        "move",
+        f"restore.folder-made {FILE} restore.draft-cleared {COMMIT} move.rows-read {COPY} restore.key-cleared"
+        " key.synced key.named key.draft-gone key.durable move.refusing move.rows-read"
+        f" {COMMIT} move.rows-trimmed restore.rows-cleared:3 restore.clear-synced restore.rows-named"
+        " restore.rows-durable move.rows-put restore.draft-cleared restore.opened restore.durable",
+        lambda client: client.door.move(),
+        scenes.one_image,
+        is_chore=True,
+        after=scenes.moved_hub,
+    ),
+    Verb(
         "export",
         f"export.folder-made export.begun {COMMIT} {EXPORT_BLOB} {EXPORT_BLOB} {COMMIT} export.place-synced {INDEX}"
         f" {INDEX} export.index-durable export.old-gone:2 export.draft-gone export.drafts-gone export.shown"

@@ -113,6 +113,7 @@ async def switch(hub: Hub, data: Path, to: Places, *, accept_losses: bool, progr
     failpoint.at("move.rows-trimmed")
     progress("rows", 0, 0)
     await asyncio.to_thread(to.rows.put, data / DRAFT)
+    failpoint.at("move.rows-put")
     report.has_rows = True
     return report
 
