@@ -46,7 +46,7 @@ def migrate_data(
         _move(data, new, file, switch=switch, accept_losses=accept_losses, as_json=as_json)
     else:
         raise HubError(
-            Kind.BAD_PARAM, "write `migrate-data DATA NEW --to FILE [--switch]` or `migrate-data DATA --undo`"
+            Kind.CONFIG_INVALID, "write `migrate-data DATA NEW --to FILE [--switch]` or `migrate-data DATA --undo`"
         )
 
 
@@ -60,6 +60,7 @@ async def move(
     moving.check_apart(hub.settings, target)
     data, rows = target.data_dir, wiring.rows_place(target)
     with arrival.owned(data):
+        moving.check_not_there(hub, data)
         if not arrival.unfinished(data):
             await wiring.check_bucket(target)
         moving.begin(hub, data, rows)
@@ -86,6 +87,7 @@ async def move(
 
 def _move(data: str, new: str, file: str, *, switch: bool, accept_losses: bool, as_json: bool) -> None:
     from entrepot import config
+    from entrepot.ops import arrival
 
     target = config.load(config=file, environ={}, data=new)
 
@@ -94,7 +96,7 @@ def _move(data: str, new: str, file: str, *, switch: bool, accept_losses: bool, 
             try:
                 return await move(hub, target, switch=switch, accept_losses=accept_losses, progress=progress)
             except HubError:
-                if switch and await hub.db.is_read_only():
+                if switch and arrival.unfinished(target.data_dir) and await hub.db.is_read_only():
                     click.echo(_STANDS.format(data=data), err=True)
                 raise
 

@@ -49,29 +49,37 @@ class Report:
 
 
 def check_apart(source: Settings, target: Settings) -> None:
-    """Raise BAD_PARAM for two places that share something: each of two hubs would take the other's for its own."""
+    """Raise CONFIG_INVALID for two places that share something: each of two hubs would take the other's for its own."""
     one, other = source.data_dir.resolve(), target.data_dir.resolve()
     if one.is_relative_to(other) or other.is_relative_to(one):
-        raise HubError(Kind.BAD_PARAM, f"{source.data} and {target.data}: one is inside the other")
+        raise HubError(Kind.CONFIG_INVALID, f"{source.data} and {target.data}: one is inside the other")
     if source.database_url and source.database_url == target.database_url:
-        raise HubError(Kind.BAD_PARAM, "database_url is the same at both places; give the new one an empty database")
+        raise HubError(
+            Kind.CONFIG_INVALID, "database_url is the same at both places; give the new one an empty database"
+        )
     if source.blobs_url and _bucket(source) == _bucket(target):
-        raise HubError(Kind.BAD_PARAM, "blobs_url is the same at both places; give the new one a prefix of its own")
+        raise HubError(
+            Kind.CONFIG_INVALID, "blobs_url is the same at both places; give the new one a prefix of its own"
+        )
 
 
 def _bucket(settings: Settings) -> tuple[str, str]:
     return settings.blobs_url.rstrip("/"), settings.s3_endpoint.rstrip("/")
 
 
+def check_not_there(hub: Hub, data: Path) -> None:
+    """Raise EXISTS for a folder in which this hub has arrived."""
+    key = data / KEY_FILE
+    if not arrival.unfinished(data) and key.exists() and Vault(key.read_bytes()).fingerprint == hub.vault.fingerprint:
+        raise HubError(Kind.EXISTS, f"{data} holds this hub already; serve it, or name a new folder")
+
+
 def begin(hub: Hub, data: Path, rows: RowsPlace) -> None:
     """Begin in an owned folder that is empty, or go on with a move of this hub.
 
-    Raises EXISTS for one that holds anything else, this hub as it arrived included.
+    Raises EXISTS for one that holds anything else.
     """
     mine = Marker(hub.vault.fingerprint, "")
-    key = data / KEY_FILE
-    if not arrival.unfinished(data) and key.exists() and Vault(key.read_bytes()).fingerprint == mine.hub:
-        raise HubError(Kind.EXISTS, f"{data} holds this hub already; serve it, or name a new folder")
     begun = arrival.begin(data, rows, lambda: mine)
     if begun != mine:
         what = "a restore" if begun.generation else "a move of another hub"
