@@ -26,6 +26,9 @@ ROWS = "backup.rows-copied backup.rows-trimmed"
 PUBLISH = f"{FILE} {FILE} backup.rows-synced backup.draft-synced backup.named backup.durable"
 EXPORT_BLOB = "export.place-made export.synced export.named"
 INDEX = "export.index-synced export.index-named"
+KEY = "restore.key-cleared key.synced key.named key.draft-gone key.durable"
+PUT_ROWS = "restore.rows-cleared:3 restore.clear-synced restore.rows-named restore.rows-durable"
+OPEN = "restore.opened restore.durable"
 REVIEWS = " ".join([f"{COMMIT} collect.reviewed"] * 4)
 
 
@@ -205,8 +208,7 @@ VERBS = (
     Verb(
         "restore",
         f"restore.folder-made {FILE} {COPY} restore.draft-cleared restore.rows-copied restore.rows-trimmed"
-        " restore.ids-skipped restore.rows-cleared:3 restore.clear-synced restore.rows-named restore.rows-durable"
-        " restore.key-cleared key.synced key.named key.draft-gone key.durable restore.opened restore.durable",
+        f" restore.ids-skipped {PUT_ROWS} {KEY} {OPEN}",
         lambda client: client.door.bring_back(),
         scenes.backed_up,
         is_chore=True,
@@ -214,10 +216,8 @@ VERBS = (
     ),
     Verb(
         "move",
-        f"restore.folder-made {FILE} restore.draft-cleared {COMMIT} move.rows-read {COPY} restore.key-cleared"
-        " key.synced key.named key.draft-gone key.durable move.refusing move.rows-read"
-        f" {COMMIT} move.rows-trimmed restore.rows-cleared:3 restore.clear-synced restore.rows-named"
-        " restore.rows-durable move.rows-put restore.draft-cleared restore.opened restore.durable",
+        f"restore.folder-made {FILE} restore.draft-cleared {COMMIT} move.rows-read {COPY} {KEY} move.refusing"
+        f" move.rows-read {COMMIT} move.rows-trimmed {PUT_ROWS} move.rows-put restore.draft-cleared {OPEN}",
         lambda client: client.door.move(),
         scenes.one_image,
         is_chore=True,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from entrepot.cli.opened import json_option, with_hub
+from entrepot.cli.opened import check_arrived, json_option, with_hub
 from entrepot.cli.people import table
 from entrepot.cli.progress import shown, size
 from entrepot.errors import HubError, Kind
@@ -147,7 +147,7 @@ def restore(target: str, data: str, name: str | None, key_file: str | None, acce
     Exit code 0: the hub is as it was, 1: something is damaged and was named.
     """
     from entrepot import config, wiring
-    from entrepot.ops import arrival, check
+    from entrepot.ops import arrival
     from entrepot.ops import restore as ops
 
     _check_apart(target, data)
@@ -164,11 +164,7 @@ def restore(target: str, data: str, name: str | None, key_file: str | None, acce
                 await to.blobs.close()
             if report.lost and not accept_losses:
                 return report, []
-            hub = await wiring.open_hub(settings, arriving=True)
-            try:
-                found = await check.check(hub, deep=False, repair=False, progress=lambda *_: progress("checking", 0, 0))
-            finally:
-                await wiring.close_hub(hub)
+            found = await check_arrived(settings, progress)
             arrival.finish(settings.data_dir)
             return report, [f"{one.kind}: {one.what}" for one in found]
 

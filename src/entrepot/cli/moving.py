@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from entrepot.cli.opened import json_option, with_hub
+from entrepot.cli.opened import check_arrived, json_option, with_hub
 from entrepot.cli.progress import shown, size
 from entrepot.config import Settings
 from entrepot.errors import HubError, Kind
@@ -55,7 +55,7 @@ async def move(
 ) -> "tuple[Report, list[str], bool]":
     """Copy or move; what was done, what the check at the end found, and whether the new place is open."""
     from entrepot import wiring
-    from entrepot.ops import arrival, check, moving
+    from entrepot.ops import arrival, moving
 
     moving.check_apart(hub.settings, target)
     data, rows = target.data_dir, wiring.rows_place(target)
@@ -73,11 +73,7 @@ async def move(
             await to.blobs.close()
         if not report.has_rows:
             return report, [], False
-        there = await wiring.open_hub(target, arriving=True)
-        try:
-            found = await check.check(there, deep=False, repair=False, progress=lambda *_: progress("checking", 0, 0))
-        finally:
-            await wiring.close_hub(there)
+        found = await check_arrived(target, progress)
         told = [f"{one.kind}: {one.what}" for one in found]
         if any(one.kind == "missing" for one in found) and not accept_losses:
             return report, told, False

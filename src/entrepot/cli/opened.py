@@ -2,12 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from entrepot import config, wiring
+from entrepot.config import Settings
 from entrepot.ops.context import Hub
+
+if TYPE_CHECKING:
+    from entrepot.ops.check import Finding
+    from entrepot.ops.copying import Progress
 
 T = TypeVar("T")
 
@@ -28,3 +33,14 @@ def with_hub(data: str, work: Callable[[Hub], Awaitable[T]], *, create: bool = F
             await wiring.close_hub(hub)
 
     return asyncio.run(session())
+
+
+async def check_arrived(settings: Settings, progress: "Progress") -> "list[Finding]":
+    """What is wrong with a hub that a restore or a move brought and has not opened yet."""
+    from entrepot.ops import check
+
+    hub = await wiring.open_hub(settings, arriving=True)
+    try:
+        return await check.check(hub, deep=False, repair=False, progress=lambda *_: progress("checking", 0, 0))
+    finally:
+        await wiring.close_hub(hub)

@@ -19,7 +19,7 @@ from entrepot.ops import vault
 from entrepot.store import backup_folder
 from entrepot.store.blobs import Objects
 from entrepot.store.db import RowsPlace
-from entrepot.store.disk import sync_folder
+from entrepot.store.disk import sync_folder, write_faults
 
 MARKER = "restoring.json"
 DRAFT = ".hub.db"
@@ -54,7 +54,7 @@ def owned(data: Path) -> Iterator[None]:
 
     Raises UNAVAILABLE while another restore or move works on it, and where it cannot be written.
     """
-    with _faults(data):
+    with write_faults(data):
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         failpoint.at("restore.folder-made")
         with _alone(data):
@@ -121,11 +121,3 @@ def finish(data: Path) -> None:
     failpoint.at("restore.opened")
     sync_folder(data)
     failpoint.at("restore.durable")
-
-
-@contextlib.contextmanager
-def _faults(data: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as fault:
-        raise HubError(Kind.UNAVAILABLE, f"{data} cannot be written: {fault.strerror}") from fault

@@ -24,7 +24,7 @@ import msgspec
 from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.store.blobs_fs import FileBlobStore
-from entrepot.store.disk import sync_folder
+from entrepot.store.disk import sync_folder, write_faults
 from entrepot.store.sql.backup import Counts
 
 FORMAT = 1
@@ -78,7 +78,7 @@ class BackupFolder:
         ``hub``: the fingerprint of the hub. Raises EXISTS for a folder that holds something else or another hub's
         backups, UNAVAILABLE while another backup or restore works here, and for a full disk.
         """
-        with _faults(self.folder):
+        with write_faults(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             failpoint.at("backup.folder-made")
             self._check(hub)
@@ -277,11 +277,3 @@ def _sync_file(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _faults(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as fault:
-        raise HubError(Kind.UNAVAILABLE, f"{folder} cannot be written: {fault.strerror}") from fault

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from entrepot.errors import HubError, Kind
@@ -53,6 +54,15 @@ def old_names(folder: Path, before: float, limit: int | None = None) -> list[str
             if len(found) == limit:
                 break
     return found
+
+
+@contextlib.contextmanager
+def write_faults(place: Path) -> Iterator[None]:
+    """Turn what the system says against writing to a folder or file that the operator named into UNAVAILABLE."""
+    try:
+        yield
+    except OSError as fault:
+        raise HubError(Kind.UNAVAILABLE, f"{place} cannot be written: {fault.strerror}") from fault
 
 
 class disk_faults:  # noqa: N801 - reads as a statement

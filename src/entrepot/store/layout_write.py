@@ -18,7 +18,7 @@ from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.model import layout
 from entrepot.model.digest import Digest
-from entrepot.store.disk import sync_folder
+from entrepot.store.disk import sync_folder, write_faults
 from entrepot.store.layout_read import blob_name
 
 BEGUN = ".exporting"
@@ -47,11 +47,8 @@ def opened(target: Path, scope: str) -> Iterator[Writer]:
 
     Raises EXISTS for a target that holds anything else, UNAVAILABLE for a full disk.
     """
-    try:
-        with _new_tar(target) if target.suffix == ".tar" else _owned_folder(target, scope) as writer:
-            yield writer
-    except OSError as fault:
-        raise HubError(Kind.UNAVAILABLE, f"{target} cannot be written: {fault.strerror}") from fault
+    with write_faults(target), _new_tar(target) if target.suffix == ".tar" else _owned_folder(target, scope) as writer:
+        yield writer
 
 
 @contextlib.contextmanager
