@@ -2,8 +2,9 @@
 
     python -m bench.triggers [--pushes N] [--rounds N] [--clients N]
 
-The rounds alternate; between them all runs come to their end. The workflow looks at the image and moves a tag to it, so
-each run is two actions. Printed: the median push of both, their ratio, and whether each push had exactly one run.
+In each round both are measured, every other time in the other order: what comes second meets the disk still busy with
+what came first. After each of them all runs come to their end. The workflow looks at the image and moves a tag to it,
+so each run is two actions. Printed: the median push of both, their ratio, and whether each push had exactly one run.
 """
 
 import argparse
@@ -94,17 +95,21 @@ def main() -> int:
     """Print what was seen."""
     parser = argparse.ArgumentParser(prog="python -m bench.triggers", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--pushes", type=int, default=200, help="in a round, into each bucket")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--clients", type=int, default=4)
     given = parser.parse_args()
     tools.driver()
     with tempfile.TemporaryDirectory(prefix="entrepot-bench-", ignore_cleanup_errors=True) as folder:
-        made, ratios, pushed = Listened(Path(folder) / "hub"), [], 0
+        made, ratios, pushed, left = Listened(Path(folder) / "hub"), [], 0, 0.0
         try:
             for number in range(given.rounds):
-                off, on = (made.push(bucket, number, given) for bucket in (BUCKET, LISTENED))
-                pushed += len(on)
-                left = made.ended(pushed)
+                took = {}
+                for bucket in (BUCKET, LISTENED)[:: 1 if number % 2 else -1]:
+                    took[bucket] = made.push(bucket, number, given)
+                    if bucket == LISTENED:
+                        pushed += given.pushes
+                        left = made.ended(pushed)
+                off, on = took[BUCKET], took[LISTENED]
                 medians = [statistics.median(one) * 1000 for one in (off, on)]
                 ratios.append(medians[1] / medians[0])
                 tell(

@@ -7,9 +7,10 @@ They have no names in the system and end with the test's process, however that e
 import contextlib
 import ctypes
 import os
+import re
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -48,11 +49,12 @@ class Place:
         """The namespace as ``ip`` takes it."""
         return f"/proc/{os.getpid()}/fd/{self._network}"
 
-    def run(self, command: str) -> None:
-        """A command of this machine."""
+    def run(self, command: str) -> str:
+        """What a command of this machine prints."""
         with self:
             done = subprocess.run(command.split(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}: {done.stderr}"
+        return done.stdout
 
     def close(self) -> None:
         os.close(self._network)
@@ -97,13 +99,18 @@ class Street:
             self._switch.run(f"ip link set {name}.{line} up")
 
     @contextlib.contextmanager
-    def slow(self, name: str, line: str) -> Iterator[None]:
-        """A narrow line with a long queue meanwhile, both ways."""
+    def slow(self, name: str, line: str) -> Iterator[Callable[[], int]]:
+        """A narrow line with a long queue meanwhile, both ways. Yields what tells how often something had to wait."""
         ends = ((self._switch, f"{name}.{line}"), (self._places[name], line))
         for place, port in ends:
             place.run(f"tc qdisc add dev {port} root {_SLOW}")
+
+        def held_up() -> int:
+            told = [place.run(f"tc -s qdisc show dev {port} root") for place, port in ends]
+            return sum(int(count) for text in told for count in re.findall(r"overlimits (\d+)", text))
+
         try:
-            yield
+            yield held_up
         finally:
             for place, port in ends:
                 place.run(f"tc qdisc del dev {port} root")

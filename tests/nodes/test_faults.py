@@ -3,10 +3,12 @@ clients get over it by repeating themselves.
 """
 
 import os
+import signal
 import time
 
 import pytest
 
+from tests.conftest import workers_of
 from tests.nodes.crowd import crowd
 from tests.nodes.town import LEFT_OUT, NODES, Town
 
@@ -22,27 +24,37 @@ def test_kill_9_of_a_node(three: Town, turn: int) -> None:
     killed = NODES[turn % len(NODES)]
     with crowd(three) as clients:
         three.kill(killed)
+        assert three.processes[killed].returncode == -signal.SIGKILL
         clients.go_on()
         three.start(killed)
 
 
 @pytest.mark.parametrize("turn", range(ROUNDS))
 def test_the_database_is_cut_off_from_all(three: Town, turn: int) -> None:
-    with crowd(three), three.cut_off("rows"):
-        time.sleep(CUT_SECONDS)
+    with crowd(three):
+        with three.cut_off("rows"):
+            assert not any(three.reaches(name, "rows") for name in NODES)
+            time.sleep(CUT_SECONDS)
+        assert all(three.reaches(name, "rows") for name in NODES)
 
 
 @pytest.mark.parametrize("turn", range(ROUNDS))
 def test_the_store_is_cut_off_from_all(three: Town, turn: int) -> None:
-    with crowd(three), three.net.cut("store", "back"):
-        time.sleep(CUT_SECONDS)
+    three.needs_store()
+    with crowd(three):
+        with three.net.cut("store", "back"):
+            assert not any(three.reaches(name, "store") for name in NODES)
+            time.sleep(CUT_SECONDS)
+        assert all(three.reaches(name, "store") for name in NODES)
 
 
 @takes_minutes
 @pytest.mark.parametrize("turn", range(ROUNDS))
 def test_the_store_is_slow(three: Town, turn: int) -> None:
-    with crowd(three) as clients, three.net.slow("store", "back"):
+    three.needs_store()
+    with crowd(three) as clients, three.net.slow("store", "back") as held_up:
         clients.go_on()
+        assert held_up() > 0
 
 
 @takes_minutes
@@ -51,6 +63,7 @@ def test_one_node_is_cut_off_from_the_database(three: Town, turn: int) -> None:
     """In the middle of whatever it does: the others get its locks."""
     lonely = NODES[turn % len(NODES)]
     with crowd(three) as clients, three.cut_off(lonely):
+        assert [name for name in NODES if not three.reaches(name, "rows")] == [lonely]
         clients.go_on()
 
 
@@ -59,6 +72,7 @@ def test_one_node_is_cut_off_from_the_database(three: Town, turn: int) -> None:
 def test_one_node_cannot_be_reached(three: Town, turn: int) -> None:
     lonely = NODES[turn % len(NODES)]
     with crowd(three) as clients, three.net.cut(lonely, "front"):
+        assert [name for name in NODES if not three.reaches("balancer", name)] == [lonely]
         clients.go_on()
 
 
@@ -68,8 +82,11 @@ def test_kill_9_of_a_worker_of_a_node_with_two(three: Town, turn: int) -> None:
     three.stop(name)
     three.start(name, "--workers", "2")
     with crowd(three) as clients:
-        three.kill_worker(name)
+        killed = three.kill_worker(name)
         clients.go_on()
+        workers = workers_of(three.processes[name].pid)
+        assert len(workers) == 2
+        assert killed not in workers
     three.stop(name)
     three.start(name)
 

@@ -4,12 +4,14 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -30,7 +32,7 @@ FRONT = "10.213.0.10"
 NUMBER = 11
 ROWS, STORE, WORLD = 20, 21, 22
 READ_SECONDS = 45
-"""How long nginx waits for a node that is gone without a word: longer than a node waits for the database (LATE)."""
+"""How long nginx waits for a node that is gone without a word, in reading and in sending: longer than a node waits for the database (LATE)."""
 LEFT_OUT = 2
 """How long nginx leaves out a node that did not answer (fail_timeout)."""
 PATIENT = {**SETTINGS, "grace_seconds": "120", "upload_seconds": "600"}
@@ -129,10 +131,29 @@ class Town:
         os.killpg(self.processes[name].pid, signal.SIGKILL)
         self.processes[name].wait()
 
-    def kill_worker(self, name: str) -> None:
-        """One of several processes of a node."""
+    def kill_worker(self, name: str) -> int:
+        """One of several processes of a node; which one it was."""
         self.jobs.lost += 1
-        os.kill(workers_of(self.processes[name].pid)[0], signal.SIGKILL)
+        killed = workers_of(self.processes[name].pid)[0]
+        os.kill(killed, signal.SIGKILL)
+        return killed
+
+    def reaches(self, name: str, other: str) -> bool:
+        """Whether a machine gets a connection to what another one serves."""
+        place = self.balancer if name == "balancer" else self._places[name]
+        target = {
+            "rows": (f"10.213.1.{ROWS}", 5432),
+            "store": (f"10.213.1.{STORE}", urlsplit(self._objects.url).port if self._objects else None),
+            **{node: (self.host(node), 5000) for node in NODES},
+        }[other]
+        with place, contextlib.suppress(OSError), socket.create_connection(target, timeout=1.5):
+            return True
+        return False
+
+    def needs_store(self) -> None:
+        """Skip the test where bytes are in a folder of all."""
+        if self._objects is None:
+            pytest.skip("no store to break: bytes are in a folder")
 
     def cut_off(self, name: str) -> AbstractContextManager[None]:
         """From what nodes share; whoever cannot write down what it did may do it again."""
@@ -163,6 +184,7 @@ class Town:
             (r"listen 443 ssl http2;", "listen 80;"),
             (r"ssl_certificate.*;", ""),
             (r"proxy_read_timeout .*;", f"proxy_read_timeout {READ_SECONDS}s;"),
+            (r"proxy_send_timeout .*;", f"proxy_send_timeout {READ_SECONDS}s;"),
         ):
             text, times = re.subn(there, here, text)
             assert times, there

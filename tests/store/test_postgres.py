@@ -228,14 +228,21 @@ def test_the_server_is_killed_under_pushes_and_comes_back(loop: Loop, tmp_path: 
     """Whatever was acknowledged is there; what was not was told to come again; nobody restarts the hub."""
     server = Server(durable=True)
     try:
-        _push_through_kills(loop, tmp_path, server)
+        hub = TestHub(loop, tmp_path / "data", database_url=server.hub_database())
+        hub.bucket("shop")
+        acknowledged, refused = _push_through_kills(hub, server)
+        assert set(refused) == {503}
+        for content in acknowledged:
+            digest = hashlib.sha256(content).hexdigest()
+            reply = hub.request("GET", f"/v2/shop/app/blobs/sha256:{digest}", login=hub.main)
+            assert (reply.status, reply.body) == (200, content)
+        hub.close()
     finally:
         server.stop()
 
 
-def _push_through_kills(loop: Loop, tmp_path: Path, server: Server) -> None:
-    hub = TestHub(loop, tmp_path / "data", database_url=server.hub_database())
-    hub.bucket("shop")
+def _push_through_kills(hub: TestHub, server: Server) -> tuple[list[bytes], list[int]]:
+    """What was acknowledged, and the statuses of what was not, of four pushers through three kills."""
     acknowledged: list[bytes] = []
     refused: list[int] = []
     is_over = threading.Event()
@@ -263,12 +270,7 @@ def _push_through_kills(loop: Loop, tmp_path: Path, server: Server) -> None:
     is_over.set()
     for pusher in pushers:
         pusher.join()
-    assert set(refused) == {503}
-    for content in acknowledged:
-        digest = hashlib.sha256(content).hexdigest()
-        reply = hub.request("GET", f"/v2/shop/app/blobs/sha256:{digest}", login=hub.main)
-        assert (reply.status, reply.body) == (200, content)
-    hub.close()
+    return acknowledged, refused
 
 
 def _grown(seen: list[Any], more: int) -> None:
