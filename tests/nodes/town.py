@@ -32,7 +32,8 @@ FRONT = "10.213.0.10"
 NUMBER = 11
 ROWS, STORE, WORLD = 20, 21, 22
 READ_SECONDS = 45
-"""How long nginx waits for a node that is gone without a word, in reading and in sending: longer than a node waits for the database (LATE)."""
+"""How long nginx waits, reading or sending, for a node that is gone without a word: longer than a node waits for the
+database (LATE)."""
 LEFT_OUT = 2
 """How long nginx leaves out a node that did not answer (fail_timeout)."""
 PATIENT = {**SETTINGS, "grace_seconds": "120", "upload_seconds": "600"}
