@@ -265,6 +265,10 @@ async def _publish(
         is_good = known is not None and not known.fault and known.key != fallen
         if not is_good and not key:
             return None  # it was good a moment ago, and is collected or damaged now: these bytes are needed after all
+        if session:  # before its key is anybody's: where a key is the session's, two that end it come with the same one
+            ending = session._replace(place=place._replace(image_id=image_id))
+            if not sessions.end(rows, ctx, ending, at=session.received):
+                raise gone(session.id)
         if known is None:
             blob_id, kept = sql.keep(rows, digest=str(digest), size=size, key=key, now=ctx.now, content=content)
         else:
@@ -272,10 +276,6 @@ async def _publish(
             if not is_good:
                 damage.heal(rows, known, key=key, content=content, now=ctx.now)
         warnings = quotas.check_bytes(rows, ctx, sql.link(rows, image_id, blob_id, ctx.now, hub.settings.grace_seconds))
-        if session:
-            ending = session._replace(place=place._replace(image_id=image_id))
-            if not sessions.end(rows, ctx, ending, at=session.received):
-                raise gone(session.id)
         return kept, warnings
 
     try:
