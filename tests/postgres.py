@@ -5,6 +5,7 @@ that is copied from a migrated template.
 """
 
 import atexit
+import contextlib
 import os
 import pwd
 import shutil
@@ -109,10 +110,19 @@ class Server:
         raise AssertionError((self.folder / "log").read_text())
 
     def kill(self) -> None:
-        """As by kill -9 of the whole server."""
+        """As by kill -9 of the whole server. While one of its processes is left, no other one starts there."""
         assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGKILL)
+        pid = self.process.pid
+        os.kill(pid, signal.SIGSTOP)  # it starts nothing more
+        children = [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        for one in (pid, *children):  # each is a process group of its own
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
         self.process.wait()
+        until = time.monotonic() + 30
+        while any(_is_alive(one) for one in children):
+            assert time.monotonic() < until, children
+            time.sleep(0.005)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def stop(self) -> None:
@@ -149,6 +159,13 @@ class Server:
 
 _server: Server | None = None
 _urls: dict[Path, str] = {}
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def shared() -> Server:

@@ -14,7 +14,7 @@ import pytest
 
 from entrepot import config, wiring
 from entrepot.errors import HubError, Kind
-from entrepot.store import migrate_postgres, postgres_copy, postgres_link, postgres_reader, postgres_writer
+from entrepot.store import db_postgres, migrate_postgres, postgres_copy, postgres_link, postgres_reader, postgres_writer
 from entrepot.store.db_postgres import PostgresDatabase
 from entrepot.store.migrate import migrations, postgres_migrations
 from tests.conftest import Loop, TestHub
@@ -129,6 +129,54 @@ def test_a_read_of_several_statements_opens_no_second_reader(
     monkeypatch.setattr(postgres_reader, "connect", connect)
     loop.run(story())
     assert len(opened) == 1
+
+
+def backend(rows: Any, seconds: float = 0.0) -> int:
+    """Which process of the server answers, so long after it was asked."""
+    return int(rows.one("SELECT pg_backend_pid(), pg_sleep(:seconds)", seconds=seconds)[0])
+
+
+async def piped(db: PostgresDatabase) -> int:
+    """The server's process behind the pipelined connection, once that is up."""
+    while db._reader is None or not db._reader.is_up:
+        await db.read(names)
+        await asyncio.sleep(0.01)
+    return await db.read(backend)
+
+
+def test_reads_that_wait_for_others_are_not_slow_ones(loop: Loop, url: str) -> None:
+    async def story() -> None:
+        db = PostgresDatabase(url)
+        first = await piped(db)
+        reads = [asyncio.create_task(db.read(backend)) for _ in range(32)]
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(time.sleep, 0.2)  # the loop itself is held up
+        assert set(await asyncio.gather(*reads)) == {first}
+        behind = [asyncio.create_task(db.read(lambda rows: backend(rows, 0.2)))]
+        behind += [asyncio.create_task(db.read(backend)) for _ in range(32)]
+        assert set(await asyncio.gather(*behind)) == {first}
+        assert await db.read(backend) == first
+        await db.close()
+
+    loop.run(story())
+
+
+def test_slow_reads_go_out_of_the_way_of_others_for_a_while(
+    loop: Loop, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        db = PostgresDatabase(url)
+        first = await piped(db)
+        slow = [await db.read(backend, 0.06) for _ in range(4)]
+        assert slow[:3] == [first] * 3
+        assert slow[3] != first
+        assert await db.read(names) == []
+        await asyncio.sleep(0.5)
+        assert await db.read(backend) == first
+        await db.close()
+
+    monkeypatch.setattr(db_postgres, "ASIDE_SECONDS", 0.4)
+    loop.run(story())
 
 
 @pytest.mark.parametrize("state", ["40001", "40P01"])

@@ -7,7 +7,9 @@ server may go away and come back at any time: meanwhile everything answers UNAVA
 
 import asyncio
 import contextlib
+import math
 import threading
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +35,8 @@ READERS = 4
 """Threads for reads of several statements."""
 SLOW_SECONDS = 0.05
 STRIKES = 3
-"""After so many slow reads in a row a function no longer holds up the others on the pipelined connection."""
+ASIDE_SECONDS = 60.0
+"""After so many slow reads in a row a function does not hold up the others on the pipelined connection, for so long."""
 
 
 class PostgresDatabase:
@@ -45,7 +48,8 @@ class PostgresDatabase:
         self._threads = ThreadPoolExecutor(READERS, "postgres-reader")
         self._links: list[Connection[Any]] = []
         self._reader: Reader | None = None
-        self._aside: set[Any] = set()
+        self._aside: dict[Any, float] = {}
+        """Functions that read in a thread, and until when: those of several statements for good."""
         self._slow: dict[Any, int] = {}
         self._writer = Writer(self._info, uuid.uuid4().hex)
         self._claims: Connection[Any] | None = None
@@ -80,12 +84,12 @@ class PostgresDatabase:
         reader = self._reader
         if reader is None and not self._closed:
             reader = self._reader = Reader(self._info, asyncio.get_running_loop())
-        if reader is not None and key not in self._aside and reader.loop is asyncio.get_running_loop():
+        if reader is not None and not self._is_aside(key) and reader.loop is asyncio.get_running_loop():
             if reader.is_up:
                 try:
                     return await self._read_one(reader, key, lambda rows: fn(rows, *args, **kwargs))
                 except More:
-                    self._aside.add(key)
+                    self._aside[key] = math.inf
                 except psycopg.errors.InvalidSqlStatementName:
                     pass  # whoever sent it first was refused; a thread hears why
                 except psycopg.Error as fault:
@@ -99,17 +103,21 @@ class PostgresDatabase:
             return fn(OneRows())
         except Asked as asked:
             sql, params = asked.sql, asked.params
-        began = reader.loop.time()
-        rows = OneRows(await reader.ask(sql, params))
-        if reader.loop.time() - began > SLOW_SECONDS:
+        answered = await reader.ask(sql, params)
+        if answered.took > SLOW_SECONDS:
             strikes = self._slow[key] = self._slow.get(key, 0) + 1
             if strikes >= STRIKES:
-                self._aside.add(key)
+                del self._slow[key]
+                self._aside[key] = time.monotonic() + ASIDE_SECONDS
         elif self._slow:
             self._slow.pop(key, None)
-        result = fn(rows)
+        result = fn(OneRows(answered.rows))
         self._read += 1
         return result
+
+    def _is_aside(self, key: Any) -> bool:
+        until = self._aside.get(key)
+        return until is not None and time.monotonic() < until
 
     async def _read_elsewhere(self, fn: Callable[[Rows], T]) -> T:
         if self._closed:

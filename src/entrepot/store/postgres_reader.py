@@ -77,8 +77,15 @@ class OneRows:
         raise More
 
 
+class Answered(NamedTuple):
+    """Rows, and the seconds that the server had for them alone: waiting for those before is not in it."""
+
+    rows: list[_Row]
+    took: float
+
+
 class _Waiting(NamedTuple):
-    future: "asyncio.Future[list[_Row]]"
+    future: "asyncio.Future[Answered]"
     sent_at: float
     prepares: str | None
 
@@ -102,6 +109,7 @@ class Reader:
         self._next_try = 0.0
         self._connecting: asyncio.Task[None] | None = None
         self._watch: asyncio.TimerHandle | None = None
+        self._answered_at = 0.0
         self._is_closed = False
 
     def wake(self) -> None:
@@ -133,7 +141,7 @@ class Reader:
         self.loop.add_reader(self._socket, self._readable)
         self.is_up = True
 
-    def ask(self, sql: str, params: dict[str, Any]) -> "asyncio.Future[list[_Row]]":
+    def ask(self, sql: str, params: dict[str, Any]) -> "asyncio.Future[Answered]":
         """The rows of one statement. Raises what psycopg does; OperationalError when the connection is lost."""
         text, names = dollars(sql)
         values: list[bytes | None] = []
@@ -144,7 +152,7 @@ class Reader:
             values.append(value)
             types.append(oid)
             formats.append(form)
-        future: asyncio.Future[list[_Row]] = self.loop.create_future()
+        future: asyncio.Future[Answered] = self.loop.create_future()
         key = (text, tuple(types))
         prepares = None
         try:
@@ -198,6 +206,8 @@ class Reader:
     def _answer(self, asked: _Waiting) -> None:
         result, fault = self._result, self._fault
         self._result = self._fault = None
+        now = self.loop.time()
+        took, self._answered_at = now - max(asked.sent_at, self._answered_at), now
         if fault is not None and asked.prepares is not None:
             self._prepared = {key: name for key, name in self._prepared.items() if key[0] != asked.prepares}
         if asked.future.done():
@@ -205,10 +215,10 @@ class Reader:
         if fault is not None:
             asked.future.set_exception(fault)
         elif result is None:
-            asked.future.set_result([])
+            asked.future.set_result(Answered([], took))
         else:
             self._transformer.set_pgresult(result, set_loaders=True, format=Format.BINARY)
-            asked.future.set_result(self._transformer.load_rows(0, result.ntuples, tuple))
+            asked.future.set_result(Answered(self._transformer.load_rows(0, result.ntuples, tuple), took))
 
     def _look_at_oldest(self) -> None:
         self._watch = None
