@@ -64,6 +64,8 @@ class Stories(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.model = Model()
+        self.orphaned: list[str] = []
+        """Sessions whose bucket is gone: what they leave on S3 may be found until the sweep takes it."""
         for name in BUCKETS:
             World.hub.bucket(name)
 
@@ -275,6 +277,8 @@ class Stories(RuleBasedStateMachine):
                 kind = "blobs" if known is self.model.leases else "blobs/uploads"
                 assert self.ask("GET", (image, one.rpartition("/")[2]), kind).status == 404
                 known.pop((image, one))
+                if kind == "blobs/uploads":
+                    self.orphaned.append(one.rpartition("/")[2])
 
     @precondition(lambda self: self.model.tags)
     @rule(place=places, newest=st.integers(1, 2), spared=maybe_tags)
@@ -366,7 +370,10 @@ class Stories(RuleBasedStateMachine):
 
     @invariant()
     def counters_are_exact(self) -> None:
-        assert World.hub.run(check.check(World.hub.hub, deep=False, repair=False, progress=lambda *_: None)) == []
+        found = World.hub.run(check.check(World.hub.hub, deep=False, repair=False, progress=lambda *_: None))
+        orphans = [one.what for one in found if one.kind == "orphan"]
+        assert [one for one in orphans if not any(session in one for session in self.orphaned)] == []
+        assert len(orphans) == len(found), found
 
     # The end
 
