@@ -1,6 +1,7 @@
 """Rows for measuring, many at a time; counters are kept as a push keeps them."""
 
 import hashlib
+from collections import Counter
 from typing import NamedTuple
 
 from entrepot.store.db import Rows
@@ -26,60 +27,79 @@ def accounts(rows: Rows) -> list[tuple[int, str]]:
 
 
 def add(rows: Rows, seeds: list[Seed], region: str, media_type: str, now: int) -> None:
-    """Make the buckets that are not there yet, each with its images: one manifest and one tag in each."""
-    for seed in seeds:
-        made = buckets.add(
-            rows,
-            name=seed.name,
-            account_id=seed.account_id,
-            project_id=seed.project_id,
-            region=region,
-            is_public=seed.is_public,
-            description="",
-            now=now,
-        )
-        bucket = buckets.by_name(rows, seed.name)
-        if made and bucket is not None and seed.images:
-            _add_images(rows, bucket.id, seed, media_type, now)
+    """Make the buckets that are not there yet, each with its images: one manifest and one tag in each.
+
+    Counters change once for all of them: a row that one transaction changes thousands of times gets slow to find.
+    """
+    made = [(found, seed) for seed in seeds if (found := _add_bucket(rows, seed, region, now))]
+    for (account_id, project_id, is_public), step in Counter(seed[1:4] for _, seed in made).items():
+        buckets.count(rows, account_id, project_id, region, is_public=is_public, step=step)
+    _add_images(rows, [(found, seed) for found, seed in made if seed.images], media_type, now)
 
 
-def _add_images(rows: Rows, bucket_id: int, seed: Seed, media_type: str, now: int) -> None:
-    content = f'{{"schemaVersion":2,"mediaType":"{media_type}","manifests":[],"seed":"{seed.name}"}}'.encode()
-    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+def _add_bucket(rows: Rows, seed: Seed, region: str, now: int) -> int:
+    """Its id; 0 when the name is taken."""
+    row = rows.one(
+        "INSERT INTO bucket"
+        " (name, account_id, project_id, region, is_public, description, image_count, created_at, updated_at)"
+        " VALUES (:name, :account, :project, :region, :public, '', :images, :now, :now)"
+        " ON CONFLICT (name) DO NOTHING RETURNING id",
+        name=seed.name,
+        account=seed.account_id,
+        project=seed.project_id,
+        region=region,
+        public=int(seed.is_public),
+        images=seed.images,
+        now=now,
+    )
+    return int(row[0]) if row else 0
+
+
+def _add_images(rows: Rows, made: list[tuple[int, Seed]], media_type: str, now: int) -> None:
     rows.run_many(
         "INSERT INTO image (bucket_id, name, manifest_count, tag_count, created_at, updated_at, latest_tag)"
         " VALUES (:bucket, :name, 1, 1, :now, :now, 'v1')",
-        [{"bucket": bucket_id, "name": f"image-{number:06}", "now": now} for number in range(seed.images)],
+        [
+            {"bucket": bucket, "name": f"image-{number:06}", "now": now}
+            for bucket, seed in made
+            for number in range(seed.images)
+        ],
     )
-    rows.run(
+    documents = [(bucket, _document(seed, media_type)) for bucket, seed in made]
+    named = [{"bucket": bucket, "digest": _digest(content), "now": now} for bucket, content in documents]
+    sized = [{"bucket": bucket, "size": len(content)} for bucket, content in documents]
+    rows.run_many(
         "INSERT INTO manifest (image_id, digest, media_type, size, created_at, content)"
         " SELECT id, :digest, :type, :size, :now, :content FROM image WHERE bucket_id = :bucket",
-        digest=digest,
-        type=media_type,
-        size=len(content),
-        now=now,
-        content=content,
-        bucket=bucket_id,
+        [
+            {**name, "type": media_type, "size": len(content), "content": content}
+            for name, (_, content) in zip(named, documents, strict=True)
+        ],
     )
-    rows.run(
+    rows.run_many(
         "INSERT INTO tag (image_id, name, manifest_id, created_at, updated_at)"
         " SELECT m.image_id, 'v1', m.id, :now, :now FROM image i JOIN manifest m ON m.image_id = i.id"
-        " WHERE i.bucket_id = :bucket",
-        now=now,
-        bucket=bucket_id,
+        " WHERE i.bucket_id = :bucket AND m.digest = :digest",
+        named,
     )
-    rows.run(
+    rows.run_many(
         "INSERT INTO tag_event (image_id, name, digest, is_set, who, at)"
         " SELECT id, 'v1', :digest, 1, '', :now FROM image WHERE bucket_id = :bucket",
-        digest=digest,
-        now=now,
-        bucket=bucket_id,
+        named,
     )
-    held = len(content) * seed.images
-    rows.run(
-        "UPDATE bucket SET image_count = :images, bytes = :bytes WHERE id = :bucket",
-        images=seed.images,
-        bytes=held,
-        bucket=bucket_id,
+    rows.run_many("UPDATE bucket SET bytes = image_count * :size WHERE id = :bucket", sized)
+    held: Counter[str] = Counter()
+    for size, (_, seed) in zip(sized, made, strict=True):
+        held[seed.project_id] += size["size"] * seed.images
+    rows.run_many(
+        "UPDATE project SET bytes = bytes + :bytes WHERE id = :project",
+        [{"project": project, "bytes": added} for project, added in held.items()],
     )
-    rows.run("UPDATE project SET bytes = bytes + :bytes WHERE id = :project", bytes=held, project=seed.project_id)
+
+
+def _document(seed: Seed, media_type: str) -> bytes:
+    return f'{{"schemaVersion":2,"mediaType":"{media_type}","manifests":[],"seed":"{seed.name}"}}'.encode()
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
