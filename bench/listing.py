@@ -24,6 +24,7 @@ from entrepot.ops import people
 from entrepot.ops.context import Hub
 
 ROUNDS = 3000
+FORM = [(b"host", b"hub"), (b"content-type", b"application/x-www-form-urlencoded")]
 PAGES: dict[str, dict[str, str]] = {
     "All": {"BucketType": "All"},
     "User": {"BucketType": "User"},
@@ -49,7 +50,8 @@ class Subject:
         flat = {"Action": "GetImageBucketList", "Region": "cn-bj2", "PublicKey": self.keys[0], **params}
         flat["Signature"] = signing.sign(flat, self.keys[1])
         body = urlencode(flat).encode()
-        scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": [(b"host", b"hub")],
+        headers = [*FORM, (b"content-length", str(len(body)).encode())]
+        scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": headers,
                  "client": ("127.0.0.1", 1), "scheme": "http"}  # fmt: skip
         answer: list[bytes] = []
 
@@ -108,7 +110,7 @@ async def main(folders: list[str]) -> None:
             for place, subject in enumerate(subjects):
                 took, answer = await subject.call(**subject.fill(params))
                 assert answer["RetCode"] == 0
-                assert answer["ImageSet"]
+                assert answer["ImageSet"] or title == "Share"  # nothing is, where there is one account
                 times[place].append(took * 1e6)
         gc.enable()
         shown = [(statistics.median(one), statistics.quantiles(one, n=100)[98]) for one in times]

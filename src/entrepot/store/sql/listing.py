@@ -108,7 +108,9 @@ def buckets(
     size = min(limit, total - offset)
     from_end = not prefix and offset > total // 2
     skip, order = (total - offset - size, "DESC") if from_end else (offset, "ASC")
-    union = " UNION ALL ".join(found)
+    # Each range says its order, though all is ordered again: PostgreSQL merges such ranges, and would sort whole ones.
+    ranges = [f"SELECT name FROM ({one} ORDER BY name {order}) AS range{place}" for place, one in enumerate(found)]
+    union = " UNION ALL ".join(ranges)
     page = rows.all(
         f"SELECT {_COLUMNS} FROM bucket WHERE name IN"
         f" (SELECT name FROM ({union}) AS seen ORDER BY name {order} LIMIT :size OFFSET :skip) ORDER BY name",
