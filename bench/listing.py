@@ -102,6 +102,10 @@ async def main(folders: list[str]) -> None:
     subjects = [await open_subject(folder) for folder in folders]
     print("buckets that the caller sees:", ", ".join(str(one.total) for one in subjects))
     for title, params in PAGES.items():
+        totals = [(await subject.call(**subject.fill(params)))[1]["TotalCount"] for subject in subjects]
+        if not all(totals):
+            print(f"{title:12} not measured: nothing is listed (Share needs buckets of a second account)")
+            continue
         times: list[list[float]] = [[] for _ in subjects]
         rounds = ROUNDS if "page" not in title else 200
         gc.collect()
@@ -110,7 +114,7 @@ async def main(folders: list[str]) -> None:
             for place, subject in enumerate(subjects):
                 took, answer = await subject.call(**subject.fill(params))
                 assert answer["RetCode"] == 0
-                assert answer["ImageSet"] or title == "Share"  # nothing is, where there is one account
+                assert answer["ImageSet"]
                 times[place].append(took * 1e6)
         gc.enable()
         shown = [(statistics.median(one), statistics.quantiles(one, n=100)[98]) for one in times]

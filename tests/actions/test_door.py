@@ -13,6 +13,7 @@ from entrepot.model import signing
 from entrepot.model.signing import Number
 from tests import postgres
 from tests.conftest import Reply, TestHub
+from tests.explained import Explained
 from tests.registry.kit import push_image
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -178,24 +179,18 @@ def test_bucket_list_reads_through_indexes_and_sorts_only_the_page(hubs: TestHub
         pytest.skip("the plans are SQLite's")
     plans: list[str] = []
 
-    class Explained:
-        def __init__(self, rows: Any) -> None:
-            self.rows = rows
-
-        def one(self, sql: str, **params: Any) -> Any:
-            plans.extend(row[3] for row in self.rows.all("EXPLAIN QUERY PLAN " + sql, **params))
-            return self.rows.one(sql, **params)
-
-        def all(self, sql: str, **params: Any) -> Any:
-            plans.extend(row[3] for row in self.rows.all("EXPLAIN QUERY PLAN " + sql, **params))
-            return self.rows.all(sql, **params)
-
     for scopes in ((listing.OWN_PRIVATE, listing.PUBLIC), (listing.OWN,), (listing.SHARED,)):
         for offset in (0, 2):
             hubs.run(
                 hubs.hub.db.read(
                     lambda rows, scopes=scopes, offset=offset: listing.buckets(
-                        Explained(rows), account_id=1, region="cn-bj2", name=None, scopes=scopes, limit=1, offset=offset
+                        Explained(rows, plans),
+                        account_id=1,
+                        region="cn-bj2",
+                        name=None,
+                        scopes=scopes,
+                        limit=1,
+                        offset=offset,
                     )
                 )
             )

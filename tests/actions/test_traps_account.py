@@ -458,8 +458,9 @@ def test_trap_54_the_rule_for_names_holds_for_new_ones_only(hub: TestHub) -> Non
         assert call(hub, "GetDockerImageList", **where)["RetCode"] == 43023
         assert call(hub, "DeleteImage", **where, ImageName="app", **{"Tag.0": "v1"})["RetCode"] == 43023
         assert call(hub, "DeleteRepo", RepoName=name)["RetCode"] == 1030
-    old = {"name": "ucs", "account_id": 1, "project_id": hub.project_id, "region": "cn-bj2", "is_public": False}
-    hub.run(hub.hub.db.write(lambda rows: buckets_sql.add(rows, **old, description="", now=1)))
+    old = {"account_id": 1, "project_id": hub.project_id, "region": "cn-bj2", "is_public": False}
+    hub.run(hub.hub.db.write(lambda rows: buckets_sql.add(rows, name="ucs", **old, description="", now=1)))
+    hub.run(hub.hub.db.write(lambda rows: buckets_sql.count(rows, **old, step=1)))
     push_image(hub, "ucs/app", "v1", hub.main)
     assert call(hub, "GetImageBucketList", **ucs)["TotalCount"] == 1
     assert call(hub, "GetDockerImageList", **ucs)["TotalCount"] == 1

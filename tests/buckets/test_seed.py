@@ -9,6 +9,7 @@ from entrepot.ops.seed import seed
 from entrepot.store.sql import listing
 from tests import postgres
 from tests.conftest import TestHub
+from tests.explained import Explained
 
 
 def fill(hub: TestHub, buckets: int, images: int) -> None:
@@ -35,20 +36,9 @@ def test_a_seeded_hub_has_exact_counters_also_when_it_is_seeded_again(hub: TestH
 def test_the_first_page_of_all_is_merged_from_its_ranges_and_not_sorted(hub: TestHub) -> None:
     plan: list[str] = []
 
-    class Explained:
-        def __init__(self, rows: Any) -> None:
-            self.rows = rows
-
-        def one(self, sql: str, **params: Any) -> Any:
-            return self.rows.one(sql, **params)
-
-        def all(self, sql: str, **params: Any) -> Any:
-            plan.extend(row[0].strip() for row in self.rows.all("EXPLAIN " + sql, **params))
-            return self.rows.all(sql, **params)
-
     def page(rows: Any) -> None:
         listing.buckets(
-            Explained(rows), account_id=1, region="cn-bj2", name=None,
+            Explained(rows, plan), account_id=1, region="cn-bj2", name=None,
             scopes=(listing.OWN_PRIVATE, listing.PUBLIC), limit=10, offset=0,
         )  # fmt: skip
 

@@ -53,8 +53,9 @@ async def create(
             who=ctx.who.email,
             depth=ctx.depth,
         )
-        if not made:
+        if made is None:
             raise HubError(Kind.BUCKET_TAKEN, name)
+        sql.count(rows, ctx.who.account_id, project, region, is_public=is_public, step=1)
         return quotas.check_buckets(rows, ctx.hub.settings, project)
 
     quotas.warn(ctx, [await ctx.hub.db.write(make)])

@@ -94,8 +94,11 @@ def add(
     now: int,
     who: str = "",
     depth: int = 0,
-) -> bool:
-    """Whether the name was free. Those who listen to the account hear of it; ``depth`` as of an event."""
+) -> int | None:
+    """Its id, None when the name is taken; to be counted by whoever asks (``count``), once for all that it makes.
+
+    Those who listen to the account hear of it; ``depth`` as of an event.
+    """
     row = rows.one(
         "INSERT INTO bucket"
         " (name, account_id, project_id, region, is_public, description, image_count, created_at, updated_at)"
@@ -110,10 +113,9 @@ def add(
         now=now,
     )
     if row is None:
-        return False
-    count(rows, account_id, project_id, region, is_public=is_public, step=1)
+        return None
     events.note(rows, int(row[0]), kinds.CREATED, now, who=who, depth=depth, Public=is_public)
-    return True
+    return int(row[0])
 
 
 def count(rows: Rows, account_id: int, project_id: str, region: str, *, is_public: bool, step: int) -> None:

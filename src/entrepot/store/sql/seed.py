@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from entrepot.store.db import Rows
 from entrepot.store.sql import buckets
@@ -31,75 +31,67 @@ def add(rows: Rows, seeds: list[Seed], region: str, media_type: str, now: int) -
 
     Counters change once for all of them: a row that one transaction changes thousands of times gets slow to find.
     """
-    made = [(found, seed) for seed in seeds if (found := _add_bucket(rows, seed, region, now))]
-    for (account_id, project_id, is_public), step in Counter(seed[1:4] for _, seed in made).items():
+    made: list[dict[str, Any]] = []
+    counts: Counter[tuple[int, str, bool]] = Counter()
+    for seed in seeds:
+        found = buckets.add(
+            rows,
+            name=seed.name,
+            account_id=seed.account_id,
+            project_id=seed.project_id,
+            region=region,
+            is_public=seed.is_public,
+            description="",
+            now=now,
+        )
+        if found is not None:
+            counts[seed.account_id, seed.project_id, seed.is_public] += 1
+            made.append({"bucket": found, "project": seed.project_id, **_document(seed, media_type), "now": now})
+    for (account_id, project_id, is_public), step in counts.items():
         buckets.count(rows, account_id, project_id, region, is_public=is_public, step=step)
-    _add_images(rows, [(found, seed) for found, seed in made if seed.images], media_type, now)
+    _add_images(rows, [one for one in made if one["images"]])
 
 
-def _add_bucket(rows: Rows, seed: Seed, region: str, now: int) -> int:
-    """Its id; 0 when the name is taken."""
-    row = rows.one(
-        "INSERT INTO bucket"
-        " (name, account_id, project_id, region, is_public, description, image_count, created_at, updated_at)"
-        " VALUES (:name, :account, :project, :region, :public, '', :images, :now, :now)"
-        " ON CONFLICT (name) DO NOTHING RETURNING id",
-        name=seed.name,
-        account=seed.account_id,
-        project=seed.project_id,
-        region=region,
-        public=int(seed.is_public),
-        images=seed.images,
-        now=now,
-    )
-    return int(row[0]) if row else 0
+def _document(seed: Seed, media_type: str) -> dict[str, Any]:
+    """The manifest of each image of a bucket, and what it adds to the counters."""
+    content = f'{{"schemaVersion":2,"mediaType":"{media_type}","manifests":[],"seed":"{seed.name}"}}'.encode()
+    return {
+        "digest": f"sha256:{hashlib.sha256(content).hexdigest()}",
+        "type": media_type,
+        "size": len(content),
+        "content": content,
+        "images": seed.images,
+        "bytes": len(content) * seed.images,
+    }
 
 
-def _add_images(rows: Rows, made: list[tuple[int, Seed]], media_type: str, now: int) -> None:
+def _add_images(rows: Rows, made: list[dict[str, Any]]) -> None:
     rows.run_many(
         "INSERT INTO image (bucket_id, name, manifest_count, tag_count, created_at, updated_at, latest_tag)"
         " VALUES (:bucket, :name, 1, 1, :now, :now, 'v1')",
-        [
-            {"bucket": bucket, "name": f"image-{number:06}", "now": now}
-            for bucket, seed in made
-            for number in range(seed.images)
-        ],
+        [{**one, "name": f"image-{number:06}"} for one in made for number in range(one["images"])],
     )
-    documents = [(bucket, _document(seed, media_type)) for bucket, seed in made]
-    named = [{"bucket": bucket, "digest": _digest(content), "now": now} for bucket, content in documents]
-    sized = [{"bucket": bucket, "size": len(content)} for bucket, content in documents]
     rows.run_many(
         "INSERT INTO manifest (image_id, digest, media_type, size, created_at, content)"
         " SELECT id, :digest, :type, :size, :now, :content FROM image WHERE bucket_id = :bucket",
-        [
-            {**name, "type": media_type, "size": len(content), "content": content}
-            for name, (_, content) in zip(named, documents, strict=True)
-        ],
+        made,
     )
     rows.run_many(
         "INSERT INTO tag (image_id, name, manifest_id, created_at, updated_at)"
         " SELECT m.image_id, 'v1', m.id, :now, :now FROM image i JOIN manifest m ON m.image_id = i.id"
-        " WHERE i.bucket_id = :bucket AND m.digest = :digest",
-        named,
+        " WHERE i.bucket_id = :bucket",
+        made,
     )
     rows.run_many(
         "INSERT INTO tag_event (image_id, name, digest, is_set, who, at)"
         " SELECT id, 'v1', :digest, 1, '', :now FROM image WHERE bucket_id = :bucket",
-        named,
+        made,
     )
-    rows.run_many("UPDATE bucket SET bytes = image_count * :size WHERE id = :bucket", sized)
+    rows.run_many("UPDATE bucket SET image_count = :images, bytes = :bytes WHERE id = :bucket", made)
     held: Counter[str] = Counter()
-    for size, (_, seed) in zip(sized, made, strict=True):
-        held[seed.project_id] += size["size"] * seed.images
+    for one in made:
+        held[one["project"]] += one["bytes"]
     rows.run_many(
         "UPDATE project SET bytes = bytes + :bytes WHERE id = :project",
         [{"project": project, "bytes": added} for project, added in held.items()],
     )
-
-
-def _document(seed: Seed, media_type: str) -> bytes:
-    return f'{{"schemaVersion":2,"mediaType":"{media_type}","manifests":[],"seed":"{seed.name}"}}'.encode()
-
-
-def _digest(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
