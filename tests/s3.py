@@ -21,11 +21,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from entrepot.store.blobs_s3 import S3BlobStore
+from entrepot.store.blobs_remote import RemoteBlobStore
 from entrepot.store.db_sqlite import SqliteDatabase
 from entrepot.store.leases import RowLeases
 from entrepot.store.migrate import migrate_sqlite
-from entrepot.store.s3_bucket import Bucket
+from entrepot.store.remote_s3 import S3Bucket
 from entrepot.store.sql import collect as collect_sql
 from tests.conftest import BUCKETS, free_port
 
@@ -171,15 +171,15 @@ class Nodes:
         migrate_sqlite(folder / "hub.db")
         self.db = SqliteDatabase(folder / "hub.db")
         self.now = time.time()
-        self._stores: list[S3BlobStore] = []
+        self._stores: list[RemoteBlobStore] = []
 
-    def node(self, name: str = "one") -> S3BlobStore:
+    def node(self, name: str = "one") -> RemoteBlobStore:
         async def unknown(keys: list[str]) -> list[str]:
             return await self.db.read(collect_sql.unknown_keys, keys)
 
         leases = RowLeases(self.db, name, lambda: self.now, time.monotonic)
-        bucket = Bucket(BUCKET, self.prefix, self.url, "us-east-1")
-        made = S3BlobStore(bucket, self.folder / name, leases, unknown, part=PART)
+        bucket = S3Bucket(BUCKET, self.prefix, self.url, "us-east-1")
+        made = RemoteBlobStore(bucket, self.folder / name, leases, unknown, part=PART)
         self._stores.append(made)
         return made
 

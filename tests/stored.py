@@ -179,7 +179,7 @@ def object_at(hub: TestHub, key: str) -> Kept:
 def away(hub: TestHub) -> Iterator[None]:
     """The volume is not mounted; the bucket's place is another one."""
     if is_in_bucket(hub):
-        bucket = hub.hub.blobs._bucket  # type: ignore[attr-defined]
+        bucket = hub.hub.blobs._remote  # type: ignore[attr-defined]
         before, bucket._prefix = bucket._prefix, "nowhere/"
         yield
         bucket._prefix = before

@@ -38,7 +38,7 @@ from entrepot.watch.scrape import Scrape
 from entrepot.watch.telling import Telling
 
 if TYPE_CHECKING:
-    from entrepot.store.s3_bucket import Bucket
+    from entrepot.store.remote import Remote
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -126,16 +126,16 @@ def blobs_of(settings: Settings, db: Database) -> BlobStore:
     """Where the bytes of a hub with these rows are. Raises CONFIG_INVALID."""
     if not settings.blobs_url:
         return FileBlobStore(settings.data_dir)
-    bucket = _bucket(settings)
+    remote = _remote(settings)
     # Only what keeps bytes in a bucket loads what that needs.
-    from entrepot.store.blobs_s3 import S3BlobStore
+    from entrepot.store.blobs_remote import RemoteBlobStore
     from entrepot.store.leases import RowLeases
 
     async def unknown(keys: list[str]) -> list[str]:
         return await db.read(collect_sql.unknown_keys, keys)
 
     leases = RowLeases(db, _node(settings.data_dir), time.time, time.monotonic)
-    return S3BlobStore(bucket, settings.data_dir, leases, unknown)
+    return RemoteBlobStore(remote, settings.data_dir, leases, unknown)
 
 
 def rows_place(settings: Settings) -> RowsPlace:
@@ -150,10 +150,10 @@ def rows_place(settings: Settings) -> RowsPlace:
 def objects_of(settings: Settings) -> Objects:
     """Where its stored objects go; made in the data folder, if there."""
     if settings.blobs_url:
-        bucket = _bucket(settings)
-        from entrepot.store.blobs_s3 import S3Objects
+        remote = _remote(settings)
+        from entrepot.store.blobs_remote import RemoteObjects
 
-        return S3Objects(bucket, settings.data_dir)
+        return RemoteObjects(remote, settings.data_dir)
     store = FileBlobStore(settings.data_dir)
     store.make_place()
     return store
@@ -163,15 +163,15 @@ async def check_bucket(settings: Settings) -> None:
     """Raise EXISTS where the bucket of a hub to come holds something: two hubs would remove each other's objects."""
     if not settings.blobs_url:
         return
-    bucket = _bucket(settings)
+    remote = _remote(settings)
     try:
-        if await bucket.has_any(""):
+        if await remote.has_any(""):
             raise HubError(Kind.EXISTS, f"{settings.blobs_url} is not empty; name a prefix that nothing else uses")
     finally:
-        await bucket.close()
+        await remote.close()
 
 
-def _bucket(settings: Settings) -> "Bucket":
+def _remote(settings: Settings) -> "Remote":
     scheme, _, rest = settings.blobs_url.partition("://")
     if scheme == "az":
         raise HubError(
@@ -180,7 +180,7 @@ def _bucket(settings: Settings) -> "Bucket":
             " s3_endpoint",
         )
     try:
-        from entrepot.store.s3_bucket import Bucket
+        from entrepot.store.remote_s3 import S3Bucket
     except ImportError as fault:
         raise HubError(
             Kind.CONFIG_INVALID, f"blobs_url: the package {fault.name} is missing; install entrepot[s3]"
@@ -188,7 +188,7 @@ def _bucket(settings: Settings) -> "Bucket":
     name, _, prefix = rest.partition("/")
     prefix = prefix.strip("/")
     endpoint = settings.s3_endpoint or (GOOGLE if scheme == "gs" else "")
-    return Bucket(name, f"{prefix}/" if prefix else "", endpoint, settings.s3_region)
+    return S3Bucket(name, f"{prefix}/" if prefix else "", endpoint, settings.s3_region)
 
 
 def _node(folder: Path) -> str:

@@ -14,7 +14,7 @@ ELSEWHERE = (
     "ops/backup.py", "ops/restore.py", "ops/arrival.py", "ops/moving.py", "ops/imports.py", "ops/exports.py",
     "ops/vault.py", "model/layout.py",  # the command line
     "registry/", "ops/access.py", "ops/uploads.py", "ops/sessions.py", "ops/guesses.py", "model/manifest.py",
-    "store/blobs.py", "store/blobs_fs.py", "store/blobs_s3.py", "store/s3_", "store/disk.py",  # the registry's door
+    "store/blobs.py", "store/blobs_fs.py", "store/blobs_remote.py", "store/remote", "store/disk.py",  # its door
     "actions/door.py", "actions/params.py",  # what arrives over the network
     "flows/",  # told in the record of a run, which is data
 )  # fmt: skip

@@ -14,10 +14,10 @@ from tests.registry.kit import digest
 LARGE = os.urandom(9 * 1024 * 1024)
 """A part, and more."""
 NAMED_ELSEWHERE = ("db.", "upload.")
-BEGIN_PARTS = "s3.owned s3.begun s3.part-sent s3.tail-sent"
+BEGIN_PARTS = "remote.owned remote.begun remote.part-sent remote.tail-sent"
 ACKNOWLEDGE = "append.written append.noted"
-GO_ON = f"append.found s3.owned s3.tail-sent {ACKNOWLEDGE} s3.old-tail-gone"
-COMPLETE = "publish.looked s3.marked s3.completed s3.tail-gone"
+GO_ON = f"append.found remote.owned remote.tail-sent {ACKNOWLEDGE} remote.old-tail-gone"
+COMPLETE = "publish.looked remote.marked remote.completed remote.tail-gone"
 PUBLISH = "publish.ready publish.linked publish.tidied"
 
 
@@ -54,20 +54,22 @@ BUCKET_VERBS = (
     ),
     Verb(
         "push less than a part",
-        f"session.begun append.found s3.owned s3.tail-sent {ACKNOWLEDGE} {GO_ON} publish.looked s3.marked {PUBLISH}",
+        f"session.begun append.found remote.owned remote.tail-sent {ACKNOWLEDGE} {GO_ON} publish.looked remote.marked"
+        f" {PUBLISH}",
         lambda client: client.push_in_chunks(APP, [BIG, OTHER]),
     ),
     Verb(
         "push what another image has",
-        f"session.begun append.found {BEGIN_PARTS} {ACKNOWLEDGE} publish.looked publish.linked s3.aborted s3.dropped"
-        " publish.tidied",
+        f"session.begun append.found {BEGIN_PARTS} {ACKNOWLEDGE} publish.looked publish.linked remote.aborted"
+        " remote.dropped publish.tidied",
         lambda client: client.push_in_chunks(APP, [LARGE]),
         lambda client: client.push_at_once(LIB, LARGE),
     ),
     Verb("mount", "mount.begun mount.done", lambda client: client.mount(APP, LIB, BIG), scenes.known_blob),
     Verb(
         "cancel",
-        f"session.begun append.found {BEGIN_PARTS} {ACKNOWLEDGE} cancel.ended s3.aborted s3.dropped cancel.dropped",
+        f"session.begun append.found {BEGIN_PARTS} {ACKNOWLEDGE} cancel.ended remote.aborted remote.dropped"
+        " cancel.dropped",
         cancelled,
     ),
     Verb(
@@ -79,7 +81,7 @@ BUCKET_VERBS = (
     ),
     Verb(
         "expire uploads",
-        "expire.ended s3.aborted s3.dropped expire.dropped",
+        "expire.ended remote.aborted remote.dropped expire.dropped",
         lambda client: client.door.expire(),
         idle,
         is_chore=True,

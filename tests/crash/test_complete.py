@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from entrepot import failpoint
-from entrepot.store.s3_bucket import Bucket
+from entrepot.store.remote_s3 import S3Bucket
 from tests import s3, stored
 from tests.conftest import Loop, TestHub
 from tests.crash.bucket_verbs import BUCKET_VERBS, NAMED_ELSEWHERE
@@ -94,15 +94,15 @@ def test_between_two_changes_of_a_bucket_is_a_failpoint(
 ) -> None:
     hub, client = prepared(loop, tmp_path / "data", verb, **s3.settings_of(tmp_path / "data"))
     steps: list[str] = []
-    ask = Bucket._ask
+    ask = S3Bucket._ask
 
-    async def watched(bucket: Bucket, request: str, *words: Any, **given: Any) -> Any:
+    async def watched(bucket: S3Bucket, request: str, *words: Any, **given: Any) -> Any:
         answer = await ask(bucket, request, *words, **given)
         if not request.startswith(("get", "head", "list")):
             steps.append(request.upper())
         return answer
 
-    monkeypatch.setattr(Bucket, "_ask", watched)
+    monkeypatch.setattr(S3Bucket, "_ask", watched)
     monkeypatch.setattr(failpoint, "hook", steps.append)
     verb.drive(client)
     steps.append("ANSWER")

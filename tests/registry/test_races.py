@@ -435,7 +435,7 @@ def test_12_a_push_that_is_given_up_at_any_step_can_be_repeated(hub: Aging) -> N
 
     def stop(name: str) -> None:
         # Folders are made once; the rig has a fresh hub for each of its crashes.
-        left[0] -= not name.startswith(("blob.folder", "s3.marked"))
+        left[0] -= not name.startswith(("blob.folder", "remote.marked"))
         if left[0] == 0:
             raise Given(name)
 

@@ -284,7 +284,7 @@ def test_what_is_missing_or_short_is_told_from_a_store_that_is_away(loop: Loop, 
                 await gather(store.stream(wrong, 0, length))
             assert unreadable.value.fault == fault
         if place.nodes:
-            store._bucket._prefix = "nowhere/"
+            store._remote._prefix = "nowhere/"
         else:
             (place.folder / "blobs" / "sha256").rename(place.folder / "away")
         with pytest.raises(HubError) as away:

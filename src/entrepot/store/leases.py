@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 
 from entrepot.errors import HubError
 from entrepot.store.db import Database
-from entrepot.store.s3_spool import taken
+from entrepot.store.remote_spool import taken
 from entrepot.store.sql import leases as sql
 
 SECONDS = 20

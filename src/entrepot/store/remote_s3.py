@@ -1,14 +1,11 @@
-"""One bucket of an S3 server under one prefix: the few requests that the store makes, and what their refusals mean.
-
-Names here are below the prefix. Nothing here knows of uploads, keys of rows, or digests.
-"""
+"""One bucket of an S3 server under one prefix: the requests of the Remote port, and what their refusals mean."""
 
 import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncGenerator, Iterator
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import aiohttp
 from aiobotocore.config import AioConfig
@@ -17,14 +14,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from entrepot.errors import HubError, Kind
 from entrepot.store.blobs import Unreadable
-from entrepot.store.s3_spool import Body
+from entrepot.store.remote import MARK, PIECE, Gone, Part, Stored, Unfinished
+from entrepot.store.remote_spool import Body
 
-PIECE = 1024 * 1024
 COPIED_AT_ONCE = 1024**3
 """Bytes of one request that copies; a whole object can be copied by one request up to five times as much."""
 CONNECTIONS = 64
-MARK = "entrepot"
-"""An object that says this is the place: where it is missing, all is missing because the place is another one."""
 _MISSING = frozenset({"NoSuchKey", "NotFound", "404"})
 _RETRIES = 3
 
@@ -33,36 +28,8 @@ _session = functools.cache(get_session)
 """One of a process: it reads the descriptions of services and finds the credentials once."""
 
 
-class Stored(NamedTuple):
-    """An object, its bytes, and when it was stored (Unix seconds)."""
-
-    name: str
-    size: int
-    modified: float
-
-
-class Unfinished(NamedTuple):
-    """A multipart upload that was not completed."""
-
-    name: str
-    id: str
-    begun: float
-
-
-class Part(NamedTuple):
-    """A part that the server has of one."""
-
-    number: int
-    size: int
-    etag: str
-
-
-class Gone(Exception):
-    """The multipart upload, or the object, is not there."""
-
-
-class Bucket:
-    """The client is opened with the first request, in the loop that makes it."""
+class S3Bucket:
+    """The Remote port. The client is opened with the first request, in the loop that makes it."""
 
     def __init__(self, name: str, prefix: str, endpoint: str, region: str) -> None:
         self._name, self._prefix = name, prefix

@@ -22,8 +22,8 @@ from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.store.blobs import UPLOADED, Broken, Sink, Unreadable
 from entrepot.store.blobs_fs import GrowingFile
-from entrepot.store.s3_bucket import Bucket, Gone
-from entrepot.store.s3_spool import Body, Spool
+from entrepot.store.remote import Gone, Remote
+from entrepot.store.remote_spool import Body, Spool
 
 T = TypeVar("T")
 PART = 8 * 1024 * 1024
@@ -105,10 +105,10 @@ class Sender:
     """Receives a body and sends its full parts on. ``check`` raises when the upload is not the caller's any more."""
 
     def __init__(
-        self, bucket: Bucket, spool: Spool, first: int, key: str, *, id: str = "", etags: list[str] | None = None,  # noqa: A002
+        self, remote: Remote, spool: Spool, first: int, key: str, *, id: str = "", etags: list[str] | None = None,  # noqa: A002
         check: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
-        self._bucket, self._first, self._check = bucket, first, check
+        self._remote, self._first, self._check = remote, first, check
         self.key, self.id = key, id
         self._etags = list(etags or ())
         self._slots = [spool.new_part() for _ in range(SLOTS)]
@@ -131,7 +131,7 @@ class Sender:
     async def bring_back(self, tail: str, size: int) -> None:
         """Begin with the bytes of a tail. Raises UPLOAD_UNKNOWN when they are gone."""
         at = 0
-        async for piece in self._bucket.read(BLOBS + tail, 0, size):
+        async for piece in self._remote.read(BLOBS + tail, 0, size):
             await asyncio.to_thread(os.pwrite, self._slots[0], piece, at)
             at += len(piece)
         self._filled = size
@@ -140,7 +140,7 @@ class Sender:
         """Make the last part of the tail; its ETag."""
         await self.bring_back(held.tail, held.rest)
         body = Body(self._slots[0], held.rest)
-        return await self._bucket.put_part(BLOBS + self.key, self.id, held.count + 1, body)
+        return await self._remote.put_part(BLOBS + self.key, self.id, held.count + 1, body)
 
     async def receive(self, body: AsyncIterator[bytes], sink: Sink) -> None:
         """Take the whole body; full parts are sent meanwhile. Broken goes on, with what is kept taken into account."""
@@ -168,8 +168,8 @@ class Sender:
         """Begin to send the part that is full; the next slot is free then."""
         self._check()
         if not self.id:
-            self.id = await self._bucket.begin(BLOBS + self.key)
-            failpoint.at("s3.begun")
+            self.id = await self._remote.begin(BLOBS + self.key)
+            failpoint.at("remote.begun")
         body = Body(self._slots[self._slot], self._filled)
         task = asyncio.create_task(self._put(number, body))
         self._sent.append(task)
@@ -179,8 +179,8 @@ class Sender:
             await asyncio.shield(before)
 
     async def _put(self, number: int, body: Body) -> str:
-        etag = await self._bucket.put_part(BLOBS + self.key, self.id, number, body)
-        failpoint.at("s3.part-sent")
+        etag = await self._remote.put_part(BLOBS + self.key, self.id, number, body)
+        failpoint.at("remote.part-sent")
         return etag
 
     async def settle(self) -> Progress:
@@ -194,11 +194,11 @@ class Sender:
         """Make an object of all that came."""
         body, etags = Body(done.descriptor, done.rest), list(done.etags)
         if not etags:
-            await self._bucket.put(BLOBS + self.key, body)
+            await self._remote.put(BLOBS + self.key, body)
             return
         if done.rest:
-            etags.append(await self._bucket.put_part(BLOBS + self.key, self.id, len(etags) + 1, body))
-        await self._bucket.complete(BLOBS + self.key, self.id, etags)
+            etags.append(await self._remote.put_part(BLOBS + self.key, self.id, len(etags) + 1, body))
+        await self._remote.complete(BLOBS + self.key, self.id, etags)
 
 
 class _Intake:
@@ -228,9 +228,9 @@ class GrowingParts:
     """The Growing port over a bucket."""
 
     def __init__(
-        self, bucket: Bucket, spool: Spool, upload: str, held: Held, known: list[str] | None, check: Callable[[], None]
+        self, remote: Remote, spool: Spool, upload: str, held: Held, known: list[str] | None, check: Callable[[], None]
     ) -> None:
-        self._bucket, self._spool, self._upload, self._check = bucket, spool, upload, check
+        self._remote, self._spool, self._upload, self._check = remote, spool, upload, check
         self.now = held
         self.etags = known
         self.left = ""
@@ -255,9 +255,9 @@ class GrowingParts:
         if offset != before.size:
             raise HubError(Kind.RANGE_INVALID, f"the next byte is {before.size}, not {offset}")
         with upload_faults(self._upload):
-            etags = self.etags if self.etags is not None else await acknowledged(self._bucket, before)
+            etags = self.etags if self.etags is not None else await acknowledged(self._remote, before)
             sender = Sender(
-                self._bucket, self._spool, before.first, before.key or new_key(self._upload),
+                self._remote, self._spool, before.first, before.key or new_key(self._upload),
                 id=before.id, etags=etags[: before.count], check=self._check,
             )  # fmt: skip
             async with sender:
@@ -280,13 +280,13 @@ class GrowingParts:
         tail = last = ""
         if done.rest:
             tail = new_key(self._upload)
-            put = self._bucket.put(BLOBS + tail, Body(done.descriptor, done.rest))
+            put = self._remote.put(BLOBS + tail, Body(done.descriptor, done.rest))
             if done.etags:
                 body, number = Body(done.descriptor, done.rest), len(done.etags) + 1
-                last, _ = await _both(self._bucket.put_part(BLOBS + sender.key, sender.id, number, body), put)
+                last, _ = await _both(self._remote.put_part(BLOBS + sender.key, sender.id, number, body), put)
             else:
                 await put
-            failpoint.at("s3.tail-sent")
+            failpoint.at("remote.tail-sent")
         size = parts_size(len(done.etags), before.first) + done.rest
         key = sender.key if done.etags else ""
         self.etags = done.etags + ([last] if last else [])
@@ -308,7 +308,7 @@ async def _both(one: Coroutine[Any, Any, T], other: Coroutine[Any, Any, Any]) ->
     return first, second
 
 
-async def acknowledged(bucket: Bucket, held: Held) -> list[str]:
+async def acknowledged(remote: Remote, held: Held) -> list[str]:
     """The ETags of the full parts that were acknowledged, and of the last one if it is there, from the server.
 
     Raises Gone when they are not what was acknowledged: somebody wrote who was not to, or the bucket's lifecycle rules
@@ -316,7 +316,7 @@ async def acknowledged(bucket: Bucket, held: Held) -> list[str]:
     """
     if not held.count:
         return []
-    found = await bucket.parts(BLOBS + held.key, held.id)
+    found = await remote.parts(BLOBS + held.key, held.id)
     etags = [one.etag for one in found[: held.count]]
     if [one.number for one in found[: held.count]] != list(range(1, held.count + 1)) or chain(etags) != held.etags:
         raise Gone("its parts are others")
@@ -324,31 +324,31 @@ async def acknowledged(bucket: Bucket, held: Held) -> list[str]:
     return etags + ([held.last] if is_last else [])
 
 
-async def complete(bucket: Bucket, spool: Spool, held: Held, known: list[str] | None) -> None:
+async def complete(remote: Remote, spool: Spool, held: Held, known: list[str] | None) -> None:
     """Make the stored object of what was acknowledged. Raises Gone when it is not there; harmless to repeat.
 
     ``known``: the ETags where this process sent the parts itself. Complete may have been done before: its answer was
     lost, or the process that waited for it was killed.
     """
     try:
-        await _complete(bucket, spool, held, known)
+        await _complete(remote, spool, held, known)
     except Gone:
-        stored = await bucket.head(BLOBS + held.key)
+        stored = await remote.head(BLOBS + held.key)
         if stored is not None and stored.size == held.size:
             return
         if known is None:
             raise
-        await _complete(bucket, spool, held, None)
+        await _complete(remote, spool, held, None)
 
 
-async def _complete(bucket: Bucket, spool: Spool, held: Held, known: list[str] | None) -> None:
-    etags = known if known is not None else await acknowledged(bucket, held)
+async def _complete(remote: Remote, spool: Spool, held: Held, known: list[str] | None) -> None:
+    etags = known if known is not None else await acknowledged(remote, held)
     if held.rest and len(etags) == held.count:
         # A writer that was refused, or was killed, wrote its own last part over the one that was acknowledged.
-        async with Sender(bucket, spool, held.first, held.key, id=held.id) as sender:
+        async with Sender(remote, spool, held.first, held.key, id=held.id) as sender:
             etags = [*etags, await sender.send_again(held)]
-    await bucket.complete(BLOBS + held.key, held.id, etags)
-    failpoint.at("s3.completed")
+    await remote.complete(BLOBS + held.key, held.id, etags)
+    failpoint.at("remote.completed")
 
 
 @contextlib.contextmanager

@@ -1,4 +1,6 @@
-"""Bytes in a bucket of an S3 server, the BlobStore and Objects ports over it; uploads are in ``s3_uploads``.
+"""Bytes in a bucket of an object storage service: the BlobStore and Objects ports over it.
+
+Uploads are in ``remote_uploads``, the requests in ``remote``.
 
     <prefix>blobs/<key>         stored objects, tails of uploads, targets of multipart uploads; no name is used twice
     <prefix>quarantine/<name>   found damaged, set aside
@@ -20,9 +22,9 @@ from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.model.digest import Digest
 from entrepot.store.blobs import TOPS, UPLOADED, Sending, Sink, Unreread
-from entrepot.store.s3_bucket import Bucket, Gone
-from entrepot.store.s3_spool import Body, Spool
-from entrepot.store.s3_uploads import (
+from entrepot.store.remote import Gone, Remote
+from entrepot.store.remote_spool import Body, Spool
+from entrepot.store.remote_uploads import (
     BLOBS,
     PART,
     GrowingParts,
@@ -48,22 +50,22 @@ class Leases(Protocol):
         ...
 
 
-class S3Objects:
+class RemoteObjects:
     """The Objects port over one bucket."""
 
-    def __init__(self, bucket: Bucket, folder: Path, *, part: int = PART) -> None:
-        self._bucket, self._part = bucket, part
+    def __init__(self, remote: Remote, folder: Path, *, part: int = PART) -> None:
+        self._remote, self._part = remote, part
         self._spool = Spool(folder / "uploads")
         self._is_marked = False
 
     async def close(self) -> None:
         """Let go of connections."""
-        await self._bucket.close()
+        await self._remote.close()
 
     async def _mark(self) -> None:
         if not self._is_marked:
-            await self._bucket.mark()
-            failpoint.at("s3.marked")
+            await self._remote.mark()
+            failpoint.at("remote.marked")
             self._is_marked = True
 
     async def stored_size(self, key: str) -> int | None:
@@ -72,18 +74,18 @@ class S3Objects:
         return await self._size(key)
 
     async def _size(self, key: str) -> int | None:
-        stored = await self._bucket.head(BLOBS + key)
+        stored = await self._remote.head(BLOBS + key)
         return None if stored is None else stored.size
 
     def stream(self, key: str, start: int, length: int) -> AsyncGenerator[bytes, None]:
         """As the server sends it."""
-        return self._bucket.read(BLOBS + key, start, length)
+        return self._remote.read(BLOBS + key, start, length)
 
     async def put(self, key: str, digest: Digest, body: AsyncIterator[bytes]) -> None:
         """Send parts, hash on the way, complete only what has the digest."""
         hasher = digests.hasher(digest.algorithm)
         await self._mark()
-        async with Sender(self._bucket, self._spool, self._part, key) as sender:
+        async with Sender(self._remote, self._spool, self._part, key) as sender:
             try:
                 await sender.receive(body, hasher)
                 done = await sender.settle()
@@ -93,11 +95,11 @@ class S3Objects:
             except BaseException:
                 if sender.id:
                     with contextlib.suppress(HubError):
-                        await self._bucket.abort(BLOBS + key, sender.id)
+                        await self._remote.abort(BLOBS + key, sender.id)
                 raise
 
 
-class S3BlobStore(S3Objects):
+class RemoteBlobStore(RemoteObjects):
     """The BlobStore port over one bucket.
 
     ``unknown``: those of some keys that no row knows and whose upload has ended; nothing else is removed by its prefix.
@@ -105,14 +107,14 @@ class S3BlobStore(S3Objects):
 
     def __init__(
         self,
-        bucket: Bucket,
+        remote: Remote,
         folder: Path,
         leases: Leases,
         unknown: Callable[[list[str]], Awaitable[list[str]]],
         *,
         part: int = PART,
     ) -> None:
-        super().__init__(bucket, folder, part=part)
+        super().__init__(remote, folder, part=part)
         self._leases, self._unknown = leases, unknown
         self._etags: dict[str, tuple[str, list[str]]] = {}
         """Upload -> (held, ETags of its parts) where this process sent them: a hint that saves a request."""
@@ -129,9 +131,9 @@ class S3BlobStore(S3Objects):
         """Own the upload: on this node by a lock, among nodes by a lease."""
         with self._spool.owned(upload):
             async with self._leases.holding(upload) as check:
-                failpoint.at("s3.owned")
+                failpoint.at("remote.owned")
                 growing = GrowingParts(
-                    self._bucket, self._spool, upload, self._held(held), self._known(upload, held), check
+                    self._remote, self._spool, upload, self._held(held), self._known(upload, held), check
                 )
                 try:
                     yield growing
@@ -141,8 +143,8 @@ class S3BlobStore(S3Objects):
                 self._remember(upload, growing)
                 if growing.left:
                     with contextlib.suppress(HubError):  # the sweep takes it otherwise
-                        await self._bucket.delete(BLOBS + growing.left)
-                    failpoint.at("s3.old-tail-gone")
+                        await self._remote.delete(BLOBS + growing.left)
+                    failpoint.at("remote.old-tail-gone")
 
     def _held(self, text: str) -> Held:
         return held_of(text, self._part)
@@ -195,21 +197,21 @@ class S3BlobStore(S3Objects):
             if now.size != length:
                 raise Gone(upload)
             if not now.count:
-                stored = await self._bucket.head(BLOBS + now.tail)
+                stored = await self._remote.head(BLOBS + now.tail)
                 if stored is None or stored.size != length:
                     raise Gone(upload)
                 return now.tail
-            await complete(self._bucket, self._spool, now, self._known(upload, held))
+            await complete(self._remote, self._spool, now, self._known(upload, held))
             self._etags.pop(upload, None)
             if now.tail:
                 with contextlib.suppress(HubError):  # the sweep takes it otherwise
-                    await self._bucket.delete(BLOBS + now.tail)
-                failpoint.at("s3.tail-gone")
+                    await self._remote.delete(BLOBS + now.tail)
+                failpoint.at("remote.tail-gone")
             return now.key
 
     async def _put_nothing(self, upload: str) -> str:
         key = new_key(upload)
-        await self._bucket.put(BLOBS + key, Body(-1, 0))
+        await self._remote.put(BLOBS + key, Body(-1, 0))
         return key
 
     async def drop_upload(self, upload: str, held: str = "") -> None:
@@ -219,14 +221,14 @@ class S3BlobStore(S3Objects):
         now = self._held(held)
         begun = [(BLOBS + now.key, now.id)] if now.id else []
         prefix = f"{BLOBS}{UPLOADED}/{shard_of(upload)}/{upload}_"
-        begun += [(one.name, one.id) async for one in self._bucket.unfinished(prefix)]
+        begun += [(one.name, one.id) async for one in self._remote.unfinished(prefix)]
         for name, id_ in dict.fromkeys(begun):
-            await self._bucket.abort(name, id_)
-            failpoint.at("s3.aborted")
-        found = [one.name.removeprefix(BLOBS) async for one in self._bucket.below(prefix)]
+            await self._remote.abort(name, id_)
+            failpoint.at("remote.aborted")
+        found = [one.name.removeprefix(BLOBS) async for one in self._remote.below(prefix)]
         for key in await self._unknown(found):
-            await self._bucket.delete(BLOBS + key)
-            failpoint.at("s3.dropped")
+            await self._remote.delete(BLOBS + key)
+            failpoint.at("remote.dropped")
 
     async def old_uploads(self, before: float, limit: int) -> list[str]:
         """Uploads with a multipart upload that began before a time, and locks that a kill left.
@@ -234,7 +236,7 @@ class S3BlobStore(S3Objects):
         Tails are objects: the sweep takes them.
         """
         found = dict.fromkeys(await asyncio.to_thread(self._spool.names, before, limit))
-        async with contextlib.aclosing(self._bucket.unfinished(f"{BLOBS}{UPLOADED}/")) as unfinished:
+        async with contextlib.aclosing(self._remote.unfinished(f"{BLOBS}{UPLOADED}/")) as unfinished:
             async for one in unfinished:
                 if one.begun < before:
                     found[one.name.rpartition("/")[2].partition("_")[0]] = None
@@ -250,11 +252,11 @@ class S3BlobStore(S3Objects):
     async def old_objects(self, shard: int, before: float) -> list[str]:
         """List each kind of key that is there below one digit."""
         if self._tops is None:
-            self._tops = [top for top in TOPS if top == UPLOADED or await self._bucket.has_any(f"{BLOBS}{top}/")]
+            self._tops = [top for top in TOPS if top == UPLOADED or await self._remote.has_any(f"{BLOBS}{top}/")]
         return [
             one.name.removeprefix(BLOBS)
             for top in self._tops
-            async for one in self._bucket.below(f"{BLOBS}{top}/{shard:x}")
+            async for one in self._remote.below(f"{BLOBS}{top}/{shard:x}")
             if one.modified < before
         ]
 
@@ -270,29 +272,29 @@ class S3BlobStore(S3Objects):
     async def sending(self, key: str, start: int, length: int, *, is_whole: bool, redirect_seconds: int) -> Sending:
         """An address, or a stream through the hub."""
         if redirect_seconds:
-            return Sending(url=await self._bucket.address(BLOBS + key, redirect_seconds))
+            return Sending(url=await self._remote.address(BLOBS + key, redirect_seconds))
         return Sending(stream=self.stream(key, start, length))
 
     async def quarantine(self, key: str) -> None:
         """Copy inside the server, then delete; its time counts from the copy."""
-        stored = await self._bucket.head(BLOBS + key)
+        stored = await self._remote.head(BLOBS + key)
         if stored is None:
             return
         with contextlib.suppress(Gone):
-            await self._bucket.copy(BLOBS + key, QUARANTINE + key.replace("/", "_"), stored.size)
-        await self._bucket.delete(BLOBS + key)
+            await self._remote.copy(BLOBS + key, QUARANTINE + key.replace("/", "_"), stored.size)
+        await self._remote.delete(BLOBS + key)
 
     async def drop_quarantined(self, before: float, limit: int) -> int:
         """Delete what was set aside long ago."""
         old: list[str] = []
-        async with contextlib.aclosing(self._bucket.below(QUARANTINE)) as found:
+        async with contextlib.aclosing(self._remote.below(QUARANTINE)) as found:
             async for one in found:
                 if one.modified < before and len(old) < limit:
                     old.append(one.name)
         for name in old:
-            await self._bucket.delete(name)
+            await self._remote.delete(name)
         return len(old)
 
     async def delete(self, key: str) -> None:
         """Delete a stored object."""
-        await self._bucket.delete(BLOBS + key)
+        await self._remote.delete(BLOBS + key)
