@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from entrepot.store.remote_s3 import S3Bucket
 from tests import postgres, s3
 from tests.conftest import Loop, TestHub
 from tests.registry.kit import digest, push_blob
@@ -142,3 +143,46 @@ def test_of_two_nodes_that_append_at_once_one_does(nodes: tuple[TestHub, Node]) 
     whole = bodies[answers.index(202)]
     assert second.request("PUT", f"{place}?digest={digest(whole)}", login=first.main).status == 201
     assert first.request("GET", f"{PLACE}/{digest(whole)}", login=first.main).body == whole
+
+
+def test_of_two_nodes_that_end_one_session_with_a_body_each_one_does(nodes: tuple[TestHub, Node]) -> None:
+    """No lease keeps them apart: the rows do."""
+    first, _ = nodes
+    bodies = [bytes([number]) * 9_000_000 for number in (1, 2)]
+    for contents in ((bodies[0], bodies[0]), tuple(bodies)):
+        place = first.request("POST", f"{PLACE}/uploads/", login=first.main).headers["location"]
+
+        async def both(place: str = place, contents: tuple[bytes, ...] = contents) -> list[int]:
+            asked = [
+                node.ask("PUT", f"{place}?digest={digest(body)}", login=first.main,
+                         body=[body[at : at + 65_536] for at in range(0, len(body), 65_536)])
+                for node, body in zip(nodes, contents, strict=True)
+            ]  # fmt: skip
+            return [one.status for one in await asyncio.gather(*asked)]
+
+        answers = first.run(both())
+        assert sorted(answers) == [201, 201 if contents[0] == contents[1] else 404]
+        for body, status in zip(contents, answers, strict=True):
+            if status == 201:
+                assert first.request("GET", f"{PLACE}/{digest(body)}", login=first.main).body == body
+        assert first.request("GET", place, login=first.main).status == 404
+
+
+def test_a_blob_in_the_request_that_ends_its_session_is_one_request_to_the_bucket(
+    opened: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = opened(row_bytes=0)
+    push_blob(hub, NAME, b"the first one marks the place", hub.main)
+    asked: list[str] = []
+    ask = S3Bucket._ask
+
+    async def watched(bucket: S3Bucket, request: str, *words: Any, **given: Any) -> Any:
+        asked.append(request)
+        return await ask(bucket, request, *words, **given)
+
+    monkeypatch.setattr(S3Bucket, "_ask", watched)
+    place = hub.request("POST", f"{PLACE}/uploads/", login=hub.main).headers["location"]
+    before = hub.queries()
+    assert hub.request("PUT", f"{place}?digest={digest(CONTENT)}", body=CONTENT, login=hub.main).status == 201
+    assert asked == ["put_object"]
+    assert hub.queries() - before == 23, "no lease, no row of the session before it ends"

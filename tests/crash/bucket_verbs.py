@@ -19,6 +19,7 @@ ACKNOWLEDGE = "append.written append.noted"
 GO_ON = f"append.found remote.owned remote.tail-sent {ACKNOWLEDGE} remote.old-tail-gone"
 COMPLETE = "publish.looked remote.marked remote.completed remote.tail-gone"
 PUBLISH = "publish.ready publish.linked publish.tidied"
+AT_ONCE = f"remote.marked {BEGIN_PARTS} publish.looked remote.completed {PUBLISH}"
 
 
 def cancelled(client: Client) -> None:
@@ -49,8 +50,13 @@ BUCKET_VERBS = (
     ),
     Verb(
         "push in one request",
-        f"{BEGIN_PARTS} {COMPLETE} {PUBLISH}",
+        AT_ONCE,
         lambda client: client.push_at_once(APP, LARGE),
+    ),
+    Verb(
+        "push in the request that ends a session",
+        f"session.begun {AT_ONCE}",
+        lambda client: client.finish(APP, client.begin(APP), LARGE, LARGE),
     ),
     Verb(
         "push less than a part",

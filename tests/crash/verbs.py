@@ -60,6 +60,11 @@ VERBS = (
         lambda client: client.push_at_once(APP, BIG),
     ),
     Verb(
+        "push in the request that ends a session",
+        f"session.begun upload.owned upload.cut upload.piece {STORE} publish.tidied",
+        lambda client: client.finish(APP, client.begin(APP), BIG, BIG),
+    ),
+    Verb(
         "push a small blob",
         f"session.begun publish.looked publish.ready {COMMIT} publish.linked publish.tidied",
         lambda client: client.finish(APP, client.begin(APP), SMALL, SMALL),

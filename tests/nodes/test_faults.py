@@ -12,7 +12,11 @@ from tests.conftest import workers_of
 from tests.nodes.crowd import crowd
 from tests.nodes.town import LEFT_OUT, NODES, Town
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nodes")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("nodes"),
+    pytest.mark.filterwarnings("ignore:<psycopg.Connection .* was deleted while still open:ResourceWarning"),
+]
 ROUNDS = int(os.environ.get("ENTREPOT_NODE_ROUNDS", "1"))
 takes_minutes = pytest.mark.skipif("ENTREPOT_NODE_ROUNDS" not in os.environ, reason="a minute each: make torture")
 CUT_SECONDS = float(os.environ.get("ENTREPOT_NODE_CUT", "5"))

@@ -205,6 +205,7 @@ class Town:
         self.jobs.close()
         self.inside.close()
         self._loop.close()
+        del self.jobs, self.inside  # with all that it held: the collector is asked for it (conftest)
         for process in self.processes.values():
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

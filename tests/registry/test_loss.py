@@ -9,7 +9,7 @@ import pytest
 
 from entrepot.ops import check, collect, janitor, sessions, uploads
 from entrepot.ops.collect import READERS
-from entrepot.store import blobs_fs
+from entrepot.store import growing_file
 from tests import stored
 from tests.registry.kit import digest, push_blob, push_image
 from tests.registry.test_collect import DAY, INDEX, WEEK, Aging, depot, descriptor, document, put  # noqa: F401
@@ -116,7 +116,7 @@ def test_power_cut_zeros(depot):
 
 def test_cancelled_request_writes_to_a_closed_descriptor(depot, monkeypatch, tmp_path):
     place = start(depot)
-    real = blobs_fs._Writer.write
+    real = growing_file._Writer.write
     entered, go = threading.Event(), threading.Event()
 
     def slow(self, piece):
@@ -124,7 +124,7 @@ def test_cancelled_request_writes_to_a_closed_descriptor(depot, monkeypatch, tmp
         go.wait(5)
         return real(self, piece)
 
-    monkeypatch.setattr(blobs_fs._Writer, "write", slow)
+    monkeypatch.setattr(growing_file._Writer, "write", slow)
     victim = tmp_path / "victim"
 
     async def story():

@@ -1,6 +1,7 @@
 """What every BlobStore must hold."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import time
@@ -138,6 +139,77 @@ def test_sizes_around_a_part(loop: Loop, place: Place, size: int) -> None:
         key = await place.commit("u1", size)
         assert await place.store.stored_size(key) == size
         assert await gather(place.store.stream(key, 0, size)) == whole
+
+    loop.run(story())
+
+
+@pytest.mark.parametrize("size", [0, 1, s3.PART, s3.PART + 1])
+def test_what_one_request_writes_it_ends_itself(loop: Loop, place: Place, size: int) -> None:
+    async def story() -> None:
+        whole = os.urandom(size)
+        async with place.store.writing("u1", is_one_request=True) as file:
+            assert await file.append(0, pieces(whole), hashlib.sha256()) == size
+            key = await file.commit("sha256", "0" * 64)
+        assert upload_of(key) == "u1"
+        assert await gather(place.store.stream(key, 0, size)) == whole
+        assert await place.store.old_uploads(time.time() + 60, 10) == []
+        if place.nodes:
+            assert await place.nodes.names() == [f"blobs/{key}", "entrepot"]
+            assert await place.nodes.unfinished() == 0
+
+    loop.run(story())
+
+
+def test_of_two_that_write_and_end_an_upload_neither_changes_the_other_ones_bytes(loop: Loop, place: Place) -> None:
+    """They are nobody's blob until the rows say so; another node's are, where nothing keeps the nodes apart."""
+
+    async def story() -> None:
+        bodies = [os.urandom(s3.PART + 7), os.urandom(s3.PART + 7)]
+        both = asyncio.Barrier(2)
+
+        async def one(store: Any, body: bytes) -> str:
+            await both.wait()
+            async with store.writing("u1", is_one_request=True) as file:
+                await file.append(0, pieces(body[:400_000], body[400_000:]), hashlib.sha256())
+                await asyncio.sleep(0.01)
+                return str(await file.commit("sha256", digests.of(body, "sha256")[7:]))
+
+        stores = [place.store, place.another("two")]
+        ended = await asyncio.gather(*map(one, stores, bodies), return_exceptions=True)
+        refused = [one for one in ended if isinstance(one, HubError)]
+        assert [one.kind for one in refused] == ([] if place.nodes else [Kind.RANGE_INVALID])
+        for key, body in zip(ended, bodies, strict=True):
+            if isinstance(key, str):
+                assert await gather(place.store.stream(key, 0, len(body))) == body
+        await stores[1].close()
+
+    loop.run(story())
+
+
+def test_whoever_ends_an_upload_while_it_is_owned_may_go_away(loop: Loop, place: Place) -> None:
+    """A request that is cancelled in the middle of storing leaves the lock, and the file, to what goes on."""
+
+    async def story() -> None:
+        whole = os.urandom(100_000)
+
+        async def push() -> None:
+            async with place.store.writing("u1", is_one_request=True) as file:
+                await file.append(0, pieces(whole), hashlib.sha256())
+                await file.commit("sha256", "0" * 64)
+
+        for wait in range(40):
+            pushing = asyncio.create_task(push())
+            for _ in range(wait):
+                await asyncio.sleep(0)
+            pushing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await pushing
+            while True:  # whatever goes on of it ends
+                try:
+                    async with place.store.writing("u1", is_one_request=True):
+                        break
+                except HubError:
+                    await asyncio.sleep(0.01)
 
     loop.run(story())
 

@@ -131,6 +131,20 @@ def end(rows: Rows, ctx: Ctx, session: Session, at: int | None = None) -> bool:
     return True
 
 
+async def cancel(ctx: Ctx, session: Session, at: int | None = None) -> bool:
+    """End a session and forget its bytes; False when it had ended already: then they are somebody's.
+
+    ``at``: only if it has received that many bytes and no more.
+    """
+    ctx.hub.running.pop(session.id, None)
+    ended: bool = await ctx.hub.db.note(end, ctx, session, at)
+    failpoint.at("cancel.ended")
+    if ended:
+        await ctx.hub.blobs.drop_upload(session.id, session.held)
+    failpoint.at("cancel.dropped")
+    return ended
+
+
 async def ends_soon(ctx: Ctx, session: Session) -> bool:
     """Whether a session whose bytes are gone or held ends in a moment: another finish has them, its row comes next."""
     for _ in range(_LOOKS):

@@ -1,4 +1,4 @@
-"""Uploads: receive, hash on the way in, and publish. Bytes become durable before rows, rows before the answer.
+"""Uploads: receive and hash on the way in; what ends well is published (ops.publish).
 
 A session's row holds how much was received and the digest of exactly that, so the usual push (one data-bearing
 request, then an empty PUT) ends in a string compare on any worker. A running hash cannot be stored; another
@@ -17,13 +17,12 @@ from entrepot.model.digest import Digest
 from entrepot.model.names import Repository
 from entrepot.ops import audit, damage, quotas, sessions
 from entrepot.ops.context import Ctx, Hub
+from entrepot.ops.publish import Received, publish
 from entrepot.ops.sessions import Place, Session, gone
 from entrepot.store.blobs import Broken, Growing, Unreread
 from entrepot.store.db import Rows
 from entrepot.store.sql import blobs as sql
 from entrepot.store.sql import buckets as buckets_sql
-from entrepot.store.sql import collect as collect_sql
-from entrepot.store.sql import damage as damage_sql
 from entrepot.store.sql.damage import Object
 
 Body = AsyncIterator[bytes]
@@ -73,7 +72,7 @@ async def append(ctx: Ctx, session: Session, start: int | None, body: Body) -> S
         session = await _still(ctx, session, file)
         if file.size < session.received:
             # After a power cut the file can be shorter than what was acknowledged of an unfinished upload.
-            await cancel(ctx, session)
+            await sessions.cancel(ctx, session)
             raise gone(session.id)
         hasher = await _resume(ctx.hub, session)
         try:
@@ -83,7 +82,7 @@ async def append(ctx: Ctx, session: Session, start: int | None, body: Body) -> S
             raise
         except HubError as fault:
             if fault.kind is Kind.QUOTA_EXCEEDED:
-                await cancel(ctx, session)  # it can never end well, and its bytes take room from the others
+                await sessions.cancel(ctx, session)  # it can never end well, and its bytes take room from the others
             raise
         failpoint.at("append.written")
         return await _advance(ctx, session._replace(held=file.held), written, hasher)
@@ -166,7 +165,7 @@ async def finish(ctx: Ctx, session: Session, digest: Digest) -> None:
         if await sessions.ends_soon(ctx, session):
             raise gone(session.id) from fault
         if fault.kind is Kind.UPLOAD_UNKNOWN:  # where its bytes are gone it can never end well
-            await cancel(ctx, session, session.received)
+            await sessions.cancel(ctx, session, session.received)
         raise
 
 
@@ -187,163 +186,85 @@ async def _finish(ctx: Ctx, session: Session, digest: Digest) -> None:
             is_late = True
         so_far = f"{digest.algorithm}:{hasher.hexdigest()}"
     if so_far != str(digest) and not is_late:
-        await cancel(ctx, session)
-        raise HubError(
-            Kind.DIGEST_INVALID, f"what was received has {so_far}, announced was {digest}; push the blob again"
-        )
+        await sessions.cancel(ctx, session)
+        raise _other(so_far, digest)
     ctx.hub.running.pop(session.id, None)
     content = None
     if session.received <= ctx.hub.settings.row_bytes:
         content = await ctx.hub.blobs.content(session.id, session.received, session.held)
         if digests.of(content, digest.algorithm) != str(digest):
             raise gone(session.id)  # another request took the session between, and writes to it
-    await _publish(
-        ctx, session.place, session.id, session.received, digest, content, session, session.held, is_late=is_late
-    )
+    received = Received(session.id, session.received, session.held, content=content, is_late=is_late)
+    await publish(ctx, session.place, digest, received, session)
 
 
-async def finish_at_once(ctx: Ctx, session: Session, digest: Digest, body: Body) -> None:
-    """Close a session that has received nothing yet as a small blob whose bytes come now; as ``finish``.
+async def finish_at_once(ctx: Ctx, session: Session, digest: Digest, body: Body, size: int | None) -> None:
+    """Close a session that has received nothing yet as the blob whose bytes come now; as ``finish``.
 
-    The bytes go from memory into the row: no file is made. Raises Broken, and leaves the session as it was.
+    A small one goes from memory into its row: no file is made. Of a larger one that breaks off, what came is kept, and
+    Broken goes on to the caller. ``size``: what the request announced, None when it comes in chunks. Raises THROTTLED,
+    as ``append``.
     """
-    content = b"".join([chunk async for chunk in body])
-    if digests.of(content, digest.algorithm) != str(digest):
-        await cancel(ctx, session)
-        raise HubError(Kind.DIGEST_INVALID, f"what was received is not {digest}; push the blob again")
-    await _publish(ctx, session.place, session.id, len(content), digest, content, session)
+    if _is_small(ctx, size):
+        await _small(ctx, session.place, session.id, digest, body, session)
+        return
+    if not session.has_row:
+        await sessions.check_open(ctx)
+    async with ctx.hub.blobs.writing(session.id, is_one_request=True) as file:
+        session = await _still(ctx, session, file)
+        hasher = digests.hasher(digest.algorithm)
+        try:
+            received = await file.append(0, _within(ctx, session.place.bucket_id, body), hasher)
+        except Broken as broken:
+            if digest.algorithm == session.algorithm:
+                await _advance(ctx, session._replace(held=file.held), broken.written, hasher)
+            raise
+        except HubError as fault:
+            if fault.kind is Kind.QUOTA_EXCEEDED:
+                await sessions.cancel(ctx, session)
+            raise
+        if (so_far := f"{digest.algorithm}:{hasher.hexdigest()}") != str(digest):
+            await sessions.cancel(ctx, session)
+            raise _other(so_far, digest)
+        await publish(ctx, session.place, digest, Received(session.id, received, file.held, file=file), session)
 
 
 async def whole(ctx: Ctx, place: Place, digest: Digest, body: Body, size: int | None) -> None:
     """A blob in one request: no session row, one commit. Raises DIGEST_INVALID, and keeps nothing then.
 
-    ``size``: what the request announced, None when it comes in chunks.
+    ``size``: as of ``finish_at_once``.
     """
-    session = ctx.hub.new_id()
-    hasher = digests.hasher(digest.algorithm)
-    content: bytes | None = None
-    held = ""
-    if size is not None and size <= ctx.hub.settings.row_bytes:
-        content = b"".join([chunk async for chunk in body])
-        received = len(content)
-        hasher.update(content)
-    else:
-        try:
-            async with ctx.hub.blobs.writing(session) as file:
-                received = await file.append(0, _within(ctx, place.bucket_id, body), hasher)
-                held = file.held
-        except BaseException:
-            await ctx.hub.blobs.drop_upload(session)
-            raise
-    so_far = f"{digest.algorithm}:{hasher.hexdigest()}"
-    if so_far != str(digest):
-        await ctx.hub.blobs.drop_upload(session)
-        raise HubError(Kind.DIGEST_INVALID, f"what was received has {so_far}, announced was {digest}")
-    await _publish(ctx, place, session, received, digest, content, None, held)
-
-
-async def _publish(
-    ctx: Ctx, place: Place, name: str, size: int, digest: Digest, content: bytes | None, session: Session | None,
-    held: str = "", *, is_late: bool = False,
-) -> None:  # fmt: skip
-    """Make what was received under ``name`` a blob of the image: durable first, then its row.
-
-    ``content``: the bytes of a small one, which go into the row. ``session``: what ends with it, if there is one.
-    ``is_late``: whether they have this digest is not known yet. Of two that end a session one does, and the other one,
-    or whoever cancels it, finds it ended: bytes are never taken away under a row.
-    """
-    hub = ctx.hub
-    on_disk = session.has_row if session else content is None
-    key = ""
-    seen = await hub.db.read(damage_sql.by_digest, str(digest))
-    fallen = seen.key if seen is not None and await damage.glance(hub, seen) else None
-    failpoint.at("publish.looked")
-
-    def add(rows: Rows) -> tuple[str, list[str]] | None:
-        image_id = buckets_sql.image_for_push(rows, place.bucket_id, place.image, ctx.now)
-        known = damage_sql.by_digest(rows, str(digest))
-        is_good = known is not None and not known.fault and known.key != fallen
-        if not is_good and not key:
-            return None  # it was good a moment ago, and is collected or damaged now: these bytes are needed after all
-        if session:  # before its key is anybody's: where a key is the session's, two that end it come with the same one
-            ending = session._replace(place=place._replace(image_id=image_id))
-            if not sessions.end(rows, ctx, ending, at=session.received):
-                raise gone(session.id)
-        if known is None:
-            blob_id, kept = sql.keep(rows, digest=str(digest), size=size, key=key, now=ctx.now, content=content)
-        else:
-            blob_id, kept = known.id, known.key if is_good else key
-            if not is_good:
-                damage.heal(rows, known, key=key, content=content, now=ctx.now)
-        warnings = quotas.check_bytes(rows, ctx, sql.link(rows, image_id, blob_id, ctx.now, hub.settings.grace_seconds))
-        return kept, warnings
-
-    try:
-        done = await hub.db.write(add) if seen is not None and not is_late else None
-        if done is None:
-            small = content is not None
-            key = f"row:{hub.new_id()}" if small else await _commit(ctx, name, size, digest, session, held, is_late)
-            failpoint.at("publish.ready")
-            done = await hub.db.write(add)
-            assert done is not None
-    except HubError as fault:
-        await _forget_refused(ctx, name, key, session, fault)
-        raise
-    failpoint.at("publish.linked")
-    quotas.warn(ctx, done[1])
-    if key and content is None:
-        if done[0] != key:
-            await hub.blobs.delete(key)
-    elif on_disk:
-        await hub.blobs.drop_upload(name, held)
-    failpoint.at("publish.tidied")
-
-
-async def _commit(
-    ctx: Ctx, name: str, size: int, digest: Digest, session: Session | None, held: str, is_late: bool
-) -> str:
-    """Make a stored object of what was received; its key.
-
-    Where nobody knows its digest it is read: raises DIGEST_INVALID, and the session and the object are gone then.
-    """
-    key = await ctx.hub.blobs.commit(name, size, digest.algorithm, digest.hex, held)
-    if not is_late:
-        return key
-    hasher = digests.hasher(digest.algorithm)
-    await ctx.hub.blobs.hash_stored(key, 0, size, hasher)
-    if hasher.hexdigest() == digest.hex:
-        return key
-    if session is None or await cancel(ctx, session):
-        await ctx.hub.blobs.delete(key)
-    raise HubError(Kind.DIGEST_INVALID, f"what was received is not {digest}; push the blob again")
-
-
-async def _forget_refused(ctx: Ctx, name: str, key: str, session: Session | None, fault: HubError) -> None:
-    """After a refusal for good, no row knows the bytes: they and their session must not stay."""
-    if fault.kind not in {Kind.QUOTA_EXCEEDED, Kind.NAME_UNKNOWN}:
+    name = ctx.hub.new_id()
+    if _is_small(ctx, size):
+        await _small(ctx, place, name, digest, body, None)
         return
-    is_over = True
-    if session and fault.kind is Kind.QUOTA_EXCEEDED:
-        is_over = await cancel(ctx, session)
-    else:
-        await ctx.hub.blobs.drop_upload(name, session.held if session else "")
-    if is_over and key and not key.startswith("row:"):
-        for orphan in await ctx.hub.db.read(collect_sql.unknown_keys, [key]):
-            await ctx.hub.blobs.delete(orphan)
+    hasher = digests.hasher(digest.algorithm)
+    async with ctx.hub.blobs.writing(name, is_one_request=True) as file:
+        try:
+            received = await file.append(0, _within(ctx, place.bucket_id, body), hasher)
+            if (so_far := f"{digest.algorithm}:{hasher.hexdigest()}") != str(digest):
+                raise _other(so_far, digest)
+        except BaseException:
+            await ctx.hub.blobs.drop_upload(name, file.held)
+            raise
+        await publish(ctx, place, digest, Received(name, received, file.held, file=file), None)
 
 
-async def cancel(ctx: Ctx, session: Session, at: int | None = None) -> bool:
-    """End a session and forget its bytes; False when it had ended already: then they are somebody's.
+def _is_small(ctx: Ctx, size: int | None) -> bool:
+    return size is not None and size <= ctx.hub.settings.row_bytes
 
-    ``at``: only if it has received that many bytes and no more.
-    """
-    ctx.hub.running.pop(session.id, None)
-    ended: bool = await ctx.hub.db.note(sessions.end, ctx, session, at)
-    failpoint.at("cancel.ended")
-    if ended:
-        await ctx.hub.blobs.drop_upload(session.id, session.held)
-    failpoint.at("cancel.dropped")
-    return ended
+
+async def _small(ctx: Ctx, place: Place, name: str, digest: Digest, body: Body, session: Session | None) -> None:
+    content = b"".join([chunk async for chunk in body])
+    if (so_far := digests.of(content, digest.algorithm)) != str(digest):
+        if session:
+            await sessions.cancel(ctx, session)
+        raise _other(so_far, digest)
+    await publish(ctx, place, digest, Received(name, len(content), content=content), session)
+
+
+def _other(so_far: str, digest: Digest) -> HubError:
+    return HubError(Kind.DIGEST_INVALID, f"what was received has {so_far}, announced was {digest}; push the blob again")
 
 
 async def mount(ctx: Ctx, place: Place, digest: Digest, source: tuple[int, int | None]) -> bool:

@@ -103,8 +103,8 @@ async def _close(call: Call, place: Place, digest: Digest) -> None:
     session = await sessions.find(call.ctx, place, call.reference)
     if length == 0 and not session.has_row and await _holds(call, place, digest):
         return  # ended so long ago that this is forgotten
-    if session.received == 0 and not ranged and length and length <= call.ctx.hub.settings.row_bytes:
-        await uploads.finish_at_once(call.ctx, session, digest, call.body())
+    if session.received == 0 and not ranged and length != 0:
+        await uploads.finish_at_once(call.ctx, session, digest, call.body(), length)
         return
     if length != 0 or ranged:
         session = await _receive(call, session)
@@ -129,7 +129,7 @@ async def status(call: Call) -> Answer:
 
 async def cancel(call: Call) -> Answer:
     """DELETE: end the session."""
-    await uploads.cancel(call.ctx, await _session(call))
+    await sessions.cancel(call.ctx, await _session(call))
     return Answer(204)
 
 

@@ -22,9 +22,13 @@ class BlobStore(Protocol):
         """Whether what an upload acknowledged survives a power cut: then nothing need be read again to be sure."""
         ...
 
-    def writing(self, upload: str, held: str = "") -> AbstractAsyncContextManager["Growing"]:
+    def writing(
+        self, upload: str, held: str = "", *, is_one_request: bool = False
+    ) -> AbstractAsyncContextManager["Growing"]:
         """Own an upload until the block ends; it is made when missing.
 
+        ``is_one_request``: nothing was acknowledged of it, and the caller ends it. Then a store may let several write
+        to it at once if none is in another one's way: the rows decide whose bytes become the blob.
         Raises RANGE_INVALID while somebody else owns it, UPLOAD_UNKNOWN when it was published meanwhile.
         """
         ...
@@ -189,6 +193,10 @@ class Growing(Protocol):
 
         Returns the number of bytes written; when the body breaks off, ``Broken`` carries it.
         """
+        ...
+
+    async def commit(self, algorithm: str, encoded: str) -> str:
+        """Make all that is held durable as a stored object, while it is still owned; as ``BlobStore.commit``."""
         ...
 
 

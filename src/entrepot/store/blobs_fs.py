@@ -19,17 +19,11 @@ from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.model.digest import Digest
-from entrepot.store.blobs import TOPS, Broken, Sending, Sink, Unreadable
+from entrepot.store.blobs import TOPS, Sending, Sink, Unreadable
 from entrepot.store.disk import disk_faults, old_names, own_upload, sync_folder, sync_upload
+from entrepot.store.growing_file import GrowingFile, pump
 
-PIECE = 512 * 1024
-"""Bytes gathered before a hop to threads writes and hashes them; while it works, the next piece arrives."""
-INLINE = 64 * 1024
-"""A piece this small is written where it is: the hop would cost more."""
 READ = 1024 * 1024
-FEW = 3
-FLUSH = 8 * 1024 * 1024
-"""Bytes after which writing out to the disk is begun while more arrive."""
 _MEDIUM = frozenset({errno.EIO, errno.EUCLEAN, errno.EBADMSG, errno.ENODATA})
 """Errors that speak of the bytes of one file, not of the machine."""
 
@@ -51,14 +45,16 @@ class FileBlobStore:
         return False
 
     @contextlib.asynccontextmanager
-    async def writing(self, upload: str, held: str = "") -> AsyncIterator["GrowingFile"]:
-        """Own the file by its lock; see the port."""
+    async def writing(
+        self, upload: str, held: str = "", *, is_one_request: bool = False
+    ) -> AsyncIterator["_OwnedFile"]:
+        """Own the file by its lock, whatever comes; see the port."""
         with disk_faults():
             descriptor = os.open(self._uploads / upload, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             own_upload(descriptor, self._uploads / upload)
             failpoint.at("upload.owned")
-            yield GrowingFile(descriptor, self._uploads / upload)
+            yield _OwnedFile(descriptor, self._uploads / upload, self)
         finally:
             os.close(descriptor)
 
@@ -95,41 +91,63 @@ class FileBlobStore:
         return found
 
     async def commit(self, upload: str, length: int, algorithm: str, encoded: str, held: str = "") -> str:
-        """Cut, fsync, rename, fsync the folder."""
-        key = f"{algorithm}/{encoded[:2]}/{encoded}-{upload}"
+        """Own it, then as ``keep``."""
+        source = self._uploads / upload
+
+        def own_and_keep() -> str:
+            descriptor = os.open(source, os.O_RDWR | (0 if length else os.O_CREAT), 0o600)
+            try:
+                own_upload(descriptor, source)
+                return self._keep(descriptor, source, length, f"{algorithm}/{encoded[:2]}/{encoded}-{upload}")
+            finally:
+                os.close(descriptor)
+
         with disk_faults():
-            await asyncio.to_thread(self._commit, self._uploads / upload, length, self._blobs / key)
+            return await asyncio.to_thread(own_and_keep)
+
+    async def keep(self, descriptor: int, source: Path, length: int, key: str) -> str:
+        """Make a file durable under a key, while the caller owns it; the key."""
+        own = os.dup(descriptor)  # also of the lock: the thread has both to its end, whatever becomes of the caller
+
+        def keep() -> str:
+            try:
+                return self._keep(own, source, length, key)
+            finally:
+                os.close(own)
+
+        # Shielded: where the caller is cancelled before a thread begins, it must begin all the same, and close its own.
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, keep))
+
+    def _keep(self, descriptor: int, source: Path, length: int, key: str) -> str:
+        """Cut, fsync, rename, fsync the folder."""
+        target = self._blobs / key
+        self._make_shard(target.parent)
+        if os.fstat(descriptor).st_size < length:
+            raise FileNotFoundError(source)
+        os.ftruncate(descriptor, length)
+        failpoint.at("blob.cut")
+        sync_upload(descriptor, source)
+        failpoint.at("blob.synced")
+        source.rename(target)  # under the lock: whoever waits for it finds the name gone
+        failpoint.at("blob.renamed")
+        sync_folder(target.parent)
         return key
 
-    def _commit(self, source: Path, length: int, target: Path) -> None:
-        shard = target.parent
-        if shard not in self._shards:
-            shard.mkdir(parents=True, exist_ok=True)
-            failpoint.at("blob.folder-made")
-            try:
-                for folder in (shard.parent, self._blobs):
-                    sync_folder(folder)
-                    failpoint.at("blob.folder-synced")
-            except OSError:
-                # The system forgets what it could not write: the next fsync would say yes to a folder that is lost.
-                with contextlib.suppress(OSError):
-                    shard.rmdir()
-                raise
-            self._shards.add(shard)
-        descriptor = os.open(source, os.O_RDWR | (0 if length else os.O_CREAT), 0o600)
+    def _make_shard(self, shard: Path) -> None:
+        if shard in self._shards:
+            return
+        shard.mkdir(parents=True, exist_ok=True)
+        failpoint.at("blob.folder-made")
         try:
-            own_upload(descriptor, source)
-            if os.fstat(descriptor).st_size < length:
-                raise FileNotFoundError(source)
-            os.ftruncate(descriptor, length)
-            failpoint.at("blob.cut")
-            sync_upload(descriptor, source)
-            failpoint.at("blob.synced")
-            source.rename(target)  # under the lock: whoever waits for it finds the name gone
-            failpoint.at("blob.renamed")
-        finally:
-            os.close(descriptor)
-        sync_folder(shard)
+            for folder in (shard.parent, self._blobs):
+                sync_folder(folder)
+                failpoint.at("blob.folder-synced")
+        except OSError:
+            # The system forgets what it could not write: the next fsync would say yes to a folder that is lost.
+            with contextlib.suppress(OSError):
+                shard.rmdir()
+            raise
+        self._shards.add(shard)
 
     async def drop_upload(self, upload: str, held: str = "") -> None:
         """Unlink the growing file."""
@@ -243,12 +261,12 @@ class FileBlobStore:
         try:
             descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             try:
-                length = await _pump(descriptor, 0, body, hasher)
+                length = await pump(descriptor, 0, body, hasher)
+                if hasher.hexdigest() != digest.hex:
+                    raise HubError(Kind.DIGEST_INVALID, f"{key}: its bytes have the digest {hasher.hexdigest()}")
+                await self.keep(descriptor, draft, length, key)
             finally:
                 os.close(descriptor)
-            if hasher.hexdigest() != digest.hex:
-                raise HubError(Kind.DIGEST_INVALID, f"{key}: its bytes have the digest {hasher.hexdigest()}")
-            await asyncio.to_thread(self._commit, draft, length, self._blobs / key)
         except OSError as fault:
             raise HubError(Kind.UNAVAILABLE, f"{self._blobs} cannot be written: {fault.strerror}") from fault
         finally:
@@ -283,14 +301,14 @@ class FileBlobStore:
             raise self._fault_of(key, fault) from fault
 
 
-class GrowingFile:
-    """A file under its owner's lock."""
+class _OwnedFile(GrowingFile):
+    """An upload's file under its owner's lock: the Growing port."""
 
     held = ""
 
-    def __init__(self, descriptor: int, path: Path | None = None) -> None:
-        self._descriptor = descriptor
-        self._path = path
+    def __init__(self, descriptor: int, path: Path, store: FileBlobStore) -> None:
+        super().__init__(descriptor)
+        self._path, self._store = path, store
 
     @property
     def size(self) -> int:
@@ -299,96 +317,12 @@ class GrowingFile:
 
     def undo(self) -> None:
         """Unlink a file that owning it made."""
-        if self._path and self.size == 0:
+        if self.size == 0:
             with disk_faults():
                 self._path.unlink(missing_ok=True)
 
-    async def append(self, offset: int, body: AsyncIterator[bytes], sink: Sink) -> int:
-        """Write and hash at once; see the port."""
+    async def commit(self, algorithm: str, encoded: str) -> str:
+        """Keep the file that is open."""
+        key = f"{algorithm}/{encoded[:2]}/{encoded}-{self._path.name}"
         with disk_faults():
-            os.ftruncate(self._descriptor, offset)
-            os.lseek(self._descriptor, offset, os.SEEK_SET)
-            failpoint.at("upload.cut")
-            return await _pump(self._descriptor, offset, body, sink)
-
-
-async def _pump(descriptor: int, offset: int, body: AsyncIterator[bytes], sink: Sink) -> int:
-    """Receive the next piece while threads write and hash the one before it; two pieces in memory at most."""
-    writer = _Writer(descriptor, offset, sink)
-    piece: list[bytes] = []
-    size = 0
-    try:
-        async for chunk in body:
-            piece.append(chunk)
-            size += len(chunk)
-            if size >= PIECE:
-                await writer.put(piece, size)
-                piece, size = [], 0
-    except Broken:
-        await writer.put(piece, size)
-        await writer.settle()
-        raise Broken(writer.accepted) from None
-    except BaseException:
-        await writer.abandon()
-        raise
-    await writer.settle()
-    if size <= INLINE:
-        writer.write(piece)
-        writer.hash(piece)
-        return writer.accepted + size
-    await writer.put(piece, size)
-    await writer.settle()
-    return writer.accepted
-
-
-class _Writer:
-    """One piece under way in two threads."""
-
-    def __init__(self, descriptor: int, offset: int, sink: Sink) -> None:
-        self._descriptor = descriptor
-        self._sink = sink
-        self._running: asyncio.Task[None] | None = None
-        self._written = self._flushed = offset
-        self.accepted = 0
-
-    def hash(self, chunks: list[bytes]) -> None:
-        for chunk in chunks:
-            self._sink.update(chunk)
-
-    def write(self, chunks: list[bytes]) -> None:
-        for chunk in chunks:
-            view, done = memoryview(chunk), 0
-            while done < len(view):
-                done += os.write(self._descriptor, view[done:])
-                failpoint.at("upload.piece")
-            self._written += done
-        if self._written - self._flushed >= FLUSH and hasattr(os, "posix_fadvise"):
-            # The kernel begins to write these pages out now (they stay readable): less is left to the fsync at the end.
-            os.posix_fadvise(self._descriptor, self._flushed, self._written - self._flushed, os.POSIX_FADV_DONTNEED)
-            self._flushed = self._written
-
-    async def put(self, piece: list[bytes], size: int) -> None:
-        await self.settle()
-        # Many small chunks are joined: each call into the kernel or the hash gives the interpreter lock away.
-        self._running = asyncio.ensure_future(self._both(piece if len(piece) <= FEW else [b"".join(piece)]))
-        self.accepted += size
-
-    async def _both(self, chunks: list[bytes]) -> None:
-        """Write in one thread, hash in another: one after the other takes as long as both. Ends when both have."""
-        loop = asyncio.get_running_loop()
-        both = [loop.run_in_executor(None, do, chunks) for do in (self.write, self.hash)]
-        await asyncio.wait(both)
-        for one in both:
-            one.result()
-
-    async def settle(self) -> None:
-        if self._running:
-            # Shielded, and forgotten only when done: a cancelled request must not close a file that is written to.
-            await asyncio.shield(self._running)
-            self._running = None
-
-    async def abandon(self) -> None:
-        """Wait, whatever comes of it: the descriptor is closed next."""
-        while self._running and not self._running.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([self._running])
+            return await self._store.keep(self._descriptor, self._path, self.size, key)

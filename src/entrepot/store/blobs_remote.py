@@ -12,10 +12,11 @@ Durability: the server answered. Then the caller writes the row.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from entrepot import failpoint
 from entrepot.errors import HubError, Kind
@@ -23,23 +24,36 @@ from entrepot.model import digest as digests
 from entrepot.model.digest import Digest
 from entrepot.store.blobs import TOPS, UPLOADED, Sending, Sink, Unreread
 from entrepot.store.remote import Gone, Remote
-from entrepot.store.remote_spool import Body, Spool
+from entrepot.store.remote_spool import Spool
 from entrepot.store.remote_uploads import (
     BLOBS,
     PART,
     GrowingParts,
     Held,
     Sender,
-    complete,
     held_of,
-    new_key,
     shard_of,
+    store,
     upload_faults,
 )
 
 QUARANTINE = "quarantine/"
 _KNOWN = 1024
 """Most uploads whose ETags one process remembers."""
+KNOWN_SECONDS = 3600
+"""For how long it need not ask whether what it sent is there: rules that remove objects count in days."""
+
+
+class _Sent(NamedTuple):
+    """The ETags of an upload's parts as of its ``held``, and when (monotonic seconds)."""
+
+    held: str
+    etags: list[str]
+    at: float
+
+
+def _always() -> None:
+    """An upload that is nobody else's."""
 
 
 class Leases(Protocol):
@@ -116,8 +130,8 @@ class RemoteBlobStore(RemoteObjects):
     ) -> None:
         super().__init__(remote, folder, part=part)
         self._leases, self._unknown = leases, unknown
-        self._etags: dict[str, tuple[str, list[str]]] = {}
-        """Upload -> (held, ETags of its parts) where this process sent them: a hint that saves a request."""
+        self._etags: dict[str, _Sent] = {}
+        """Upload -> what this process sent: a hint that saves a request."""
         self._tops: list[str] | None = None
         """First parts of the keys that are there; other ones than our own come with a restore, before a hub opens."""
 
@@ -127,14 +141,23 @@ class RemoteBlobStore(RemoteObjects):
         return True
 
     @contextlib.asynccontextmanager
-    async def writing(self, upload: str, held: str = "") -> AsyncIterator[GrowingParts]:
-        """Own the upload: on this node by a lock, among nodes by a lease."""
+    async def writing(
+        self, upload: str, held: str = "", *, is_one_request: bool = False
+    ) -> AsyncIterator[GrowingParts]:
+        """Own the upload: on this node by a lock, among nodes by a lease.
+
+        What one request writes and ends needs no lease: each one's objects have names of their own.
+        """
+        leasing = contextlib.nullcontext(_always) if is_one_request else self._leases.holding(upload)
         with self._spool.owned(upload):
-            async with self._leases.holding(upload) as check:
+            async with leasing as check:
+                if is_one_request:
+                    await self._mark()  # its object will be there before ``commit`` is asked
                 failpoint.at("remote.owned")
                 growing = GrowingParts(
-                    self._remote, self._spool, upload, self._held(held), self._known(upload, held), check
-                )
+                    self._remote, self._spool, upload, self._held(held), self._known(upload, held), check,
+                    is_one_request=is_one_request,
+                )  # fmt: skip
                 try:
                     yield growing
                 except BaseException:
@@ -151,14 +174,16 @@ class RemoteBlobStore(RemoteObjects):
 
     def _known(self, upload: str, held: str) -> list[str] | None:
         known = self._etags.get(upload)
-        return known[1] if known is not None and known[0] == held else None
+        if known is None or known.held != held or time.monotonic() - known.at > KNOWN_SECONDS:
+            return None
+        return known.etags
 
     def _remember(self, upload: str, growing: GrowingParts) -> None:
         if growing.etags is None:
             return
         while len(self._etags) >= _KNOWN:
             self._etags.pop(next(iter(self._etags)))
-        self._etags[upload] = (growing.held, growing.etags)
+        self._etags[upload] = _Sent(growing.held, growing.etags, time.monotonic())
 
     async def stored_size(self, key: str) -> int | None:
         """Ask the server; a hub makes its place with its first blob."""
@@ -190,29 +215,13 @@ class RemoteBlobStore(RemoteObjects):
     async def commit(self, upload: str, length: int, algorithm: str, encoded: str, held: str = "") -> str:
         """Complete the multipart upload; an upload that is a tail only is the stored object already."""
         now = self._held(held)
+        if now.size != length:
+            raise HubError(Kind.UPLOAD_UNKNOWN, "its bytes are gone")
         with self._spool.owned(upload), upload_faults(upload):
             await self._mark()
-            if not length:
-                return await self._put_nothing(upload)
-            if now.size != length:
-                raise Gone(upload)
-            if not now.count:
-                stored = await self._remote.head(BLOBS + now.tail)
-                if stored is None or stored.size != length:
-                    raise Gone(upload)
-                return now.tail
-            await complete(self._remote, self._spool, now, self._known(upload, held))
+            key = await store(self._remote, self._spool, upload, now, self._known(upload, held))
             self._etags.pop(upload, None)
-            if now.tail:
-                with contextlib.suppress(HubError):  # the sweep takes it otherwise
-                    await self._remote.delete(BLOBS + now.tail)
-                failpoint.at("remote.tail-gone")
-            return now.key
-
-    async def _put_nothing(self, upload: str) -> str:
-        key = new_key(upload)
-        await self._remote.put(BLOBS + key, Body(-1, 0))
-        return key
+            return key
 
     async def drop_upload(self, upload: str, held: str = "") -> None:
         """Abort what was begun, and remove the objects that no row knows."""

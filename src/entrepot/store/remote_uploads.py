@@ -14,18 +14,17 @@ import hashlib
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 
 from entrepot import failpoint
 from entrepot.errors import HubError, Kind
 from entrepot.store.blobs import UPLOADED, Broken, Sink, Unreadable
-from entrepot.store.blobs_fs import GrowingFile
+from entrepot.store.growing_file import GrowingFile
 from entrepot.store.remote import Gone, Remote
 from entrepot.store.remote_spool import Body, Spool
 
-T = TypeVar("T")
 PART = 8 * 1024 * 1024
 """Bytes of each of the first thousand parts; of the next thousand twice as many, and so on: 10,000 parts hold 8 TiB."""
 STEP = 1000
@@ -228,9 +227,11 @@ class GrowingParts:
     """The Growing port over a bucket."""
 
     def __init__(
-        self, remote: Remote, spool: Spool, upload: str, held: Held, known: list[str] | None, check: Callable[[], None]
-    ) -> None:
+        self, remote: Remote, spool: Spool, upload: str, held: Held, known: list[str] | None, check: Callable[[], None],
+        *, is_one_request: bool,
+    ) -> None:  # fmt: skip
         self._remote, self._spool, self._upload, self._check = remote, spool, upload, check
+        self._is_one_request = is_one_request
         self.now = held
         self.etags = known
         self.left = ""
@@ -269,23 +270,33 @@ class GrowingParts:
                 except Broken:
                     broken = True
                 if sender.accepted:
-                    await self._keep(sender, await sender.settle())
+                    await self._keep(sender, await sender.settle(), is_end=self._is_one_request and not broken)
                 if broken:
                     raise Broken(sender.accepted)
                 return sender.accepted
 
-    async def _keep(self, sender: Sender, done: Progress) -> None:
+    async def commit(self, algorithm: str, encoded: str) -> str:
+        """As the store does, with what was sent by this very writer."""
+        del algorithm, encoded
+        with upload_faults(self._upload):
+            key = await store(self._remote, self._spool, self._upload, self.now, self.etags)
+        self.etags = None
+        return key
+
+    async def _keep(self, sender: Sender, done: Progress, *, is_end: bool) -> None:
         """Make what is left after the full parts safe: as a tail, and as the last part, should this be the end."""
         before = self.now
         tail = last = ""
         if done.rest:
-            tail = new_key(self._upload)
-            put = self._remote.put(BLOBS + tail, Body(done.descriptor, done.rest))
+            sending: list[Coroutine[Any, Any, Any]] = []
             if done.etags:
                 body, number = Body(done.descriptor, done.rest), len(done.etags) + 1
-                last, _ = await _both(self._remote.put_part(BLOBS + sender.key, sender.id, number, body), put)
-            else:
-                await put
+                sending.append(self._remote.put_part(BLOBS + sender.key, sender.id, number, body))
+            if not (done.etags and is_end):
+                tail = new_key(self._upload)
+                sending.append(self._remote.put(BLOBS + tail, Body(done.descriptor, done.rest)))
+            sent = await _at_once(sending)
+            last = sent[0] if done.etags else ""
             failpoint.at("remote.tail-sent")
         size = parts_size(len(done.etags), before.first) + done.rest
         key = sender.key if done.etags else ""
@@ -296,16 +307,15 @@ class GrowingParts:
         self.left = before.tail
 
 
-async def _both(one: Coroutine[Any, Any, T], other: Coroutine[Any, Any, Any]) -> tuple[T, Any]:
-    """Do both at once; neither goes on when this ends."""
-    tasks = [asyncio.ensure_future(one), asyncio.ensure_future(other)]
+async def _at_once(requests: list[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """Do all at once; none goes on when this ends."""
+    tasks = [asyncio.ensure_future(one) for one in requests]
     try:
-        first, second = await asyncio.gather(*tasks)
+        return await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    return first, second
 
 
 async def acknowledged(remote: Remote, held: Held) -> list[str]:
@@ -322,6 +332,29 @@ async def acknowledged(remote: Remote, held: Held) -> list[str]:
         raise Gone("its parts are others")
     is_last = held.last and len(found) > held.count and found[held.count].etag == held.last
     return etags + ([held.last] if is_last else [])
+
+
+async def store(remote: Remote, spool: Spool, upload: str, held: Held, known: list[str] | None) -> str:
+    """Make all that is held a stored object; its key. Raises Gone when it is not there (any more).
+
+    ``known``: the ETags of its parts (none for a tail only) where this process sent them a short while ago.
+    """
+    if not held.size:
+        key = new_key(upload)
+        await remote.put(BLOBS + key, Body(-1, 0))
+        return key
+    if not held.count:  # the tail is the stored object already
+        if known is None:
+            found = await remote.head(BLOBS + held.tail)
+            if found is None or found.size != held.size:
+                raise Gone(upload)
+        return held.tail
+    await complete(remote, spool, held, known)
+    if held.tail:
+        with contextlib.suppress(HubError):  # the sweep takes it otherwise
+            await remote.delete(BLOBS + held.tail)
+        failpoint.at("remote.tail-gone")
+    return held.key
 
 
 async def complete(remote: Remote, spool: Spool, held: Held, known: list[str] | None) -> None:
