@@ -10,6 +10,8 @@ Printed: medians, and of the rounds' ratios the median.
 
 import argparse
 import asyncio
+import base64
+import hashlib
 import http.client
 import os
 import statistics
@@ -47,7 +49,15 @@ class Gateway(Server):
         """One bucket for the hub, one for plain objects."""
         for bucket in ("hub", BUCKET):
             (self.data / bucket).mkdir(parents=True, exist_ok=True)
-        words = [tools.versitygw(), "--quiet", "--health", self.ready, "--port", f"127.0.0.1:{self.port}"]
+        words = [
+            tools.versitygw(),
+            "--quiet",
+            "--keep-alive",
+            "--health",
+            self.ready,
+            "--port",
+            f"127.0.0.1:{self.port}",
+        ]
         return [*words, "posix", str(self.data)]
 
     def environ(self) -> dict[str, str]:
@@ -120,14 +130,21 @@ def pull(port: int, path: str, headers: dict[str, str], size: int) -> None:
         raise Trouble(f"GET {path}: {reply.status}, {done} bytes of {size}")
 
 
+def _md5(part: bytes) -> str:
+    return base64.b64encode(hashlib.md5(part, usedforsecurity=False).digest()).decode()
+
+
 class Plain:
-    """A client of the server, with nothing between."""
+    """A client of the server, with nothing between: its requests are those that the hub makes, MD5 and all."""
 
     def __init__(self, url: str) -> None:
         self._url = url
 
     def _client(self) -> Any:
-        config = AioConfig(signature_version="s3v4", s3={"addressing_style": "path", "payload_signing_enabled": False})
+        config = AioConfig(
+            signature_version="s3v4", request_checksum_calculation="when_required",
+            s3={"addressing_style": "path", "payload_signing_enabled": False},
+        )  # fmt: skip
         return get_session().create_client(
             "s3", endpoint_url=self._url, region_name="us-east-1", config=config,
             aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"], aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
@@ -142,7 +159,12 @@ class Plain:
             async def send(number: int, part: bytes) -> dict[str, Any]:
                 async with lanes:
                     done = await client.upload_part(
-                        Bucket=BUCKET, Key=key, UploadId=begun["UploadId"], PartNumber=number, Body=part
+                        Bucket=BUCKET,
+                        Key=key,
+                        UploadId=begun["UploadId"],
+                        PartNumber=number,
+                        Body=part,
+                        ContentMD5=await asyncio.to_thread(_md5, part),
                     )
                     return {"PartNumber": number, "ETag": done["ETag"]}
 
@@ -159,7 +181,9 @@ class Plain:
         async with self._client() as client:
             for blobs, manifest in made:
                 for blob in (*blobs, manifest):
-                    await client.put_object(Bucket=BUCKET, Key=content.digest_of(blob), Body=blob)
+                    await client.put_object(
+                        Bucket=BUCKET, Key=content.digest_of(blob), Body=blob, ContentMD5=_md5(blob)
+                    )
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:

@@ -146,11 +146,15 @@ class RemoteBlobStore(RemoteObjects):
     ) -> AsyncIterator[GrowingParts]:
         """Own the upload: on this node by a lock, among nodes by a lease.
 
-        What one request writes and ends needs no lease: each one's objects have names of their own.
+        What one request writes and ends needs neither: each one's objects have names of their own.
         """
-        leasing = contextlib.nullcontext(_always) if is_one_request else self._leases.holding(upload)
-        with self._spool.owned(upload):
-            async with leasing as check:
+        lock, lease = (
+            (contextlib.nullcontext(), contextlib.nullcontext(_always))
+            if is_one_request
+            else (self._spool.owned(upload), self._leases.holding(upload))
+        )
+        with lock:
+            async with lease as check:
                 if is_one_request:
                     await self._mark()  # its object will be there before ``commit`` is asked
                 failpoint.at("remote.owned")

@@ -21,6 +21,8 @@ from entrepot.store.disk import disk_faults, old_names
 READ = 256 * 1024
 """Most bytes of a part that a connection gets at a time, whatever it asks for."""
 _HASHED = 1024 * 1024
+INLINE = 64 * 1024
+"""A body this small is hashed where it is."""
 
 
 class Body(io.RawIOBase):
@@ -59,8 +61,8 @@ class Body(io.RawIOBase):
         return piece
 
     async def md5(self) -> str:
-        """What a request says its body's MD5 is; read in a thread."""
-        return await asyncio.to_thread(self._md5)
+        """What a request says its body's MD5 is; read in a thread, where it is worth the way there."""
+        return self._md5() if self._size <= INLINE else await asyncio.to_thread(self._md5)
 
     def _md5(self) -> str:
         hasher, at = hashlib.md5(usedforsecurity=False), 0
@@ -83,6 +85,8 @@ class Spool:
         """A descriptor of an empty file without a name; the caller closes it."""
         with disk_faults():
             self._folder.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(OSError):  # not every file system has these
+                return os.open(self._folder, os.O_TMPFILE | os.O_RDWR, 0o600)
             descriptor, path = tempfile.mkstemp(dir=self._folder, prefix="part.")
             Path(path).unlink()
             return descriptor

@@ -110,7 +110,8 @@ class Sender:
         self._remote, self._first, self._check = remote, first, check
         self.key, self.id = key, id
         self._etags = list(etags or ())
-        self._slots = [spool.new_part() for _ in range(SLOTS)]
+        self._spool = spool
+        self._slots = [spool.new_part()]  # the others when a part is full: most uploads have none
         self._busy: list[asyncio.Task[str] | None] = [None] * SLOTS
         self._sent: list[asyncio.Task[str]] = []
         self._slot = 0
@@ -174,6 +175,8 @@ class Sender:
         self._sent.append(task)
         self._busy[self._slot] = task
         self._slot, self._filled = (self._slot + 1) % SLOTS, 0
+        if self._slot == len(self._slots):
+            self._slots.append(self._spool.new_part())
         if (before := self._busy[self._slot]) is not None:
             await asyncio.shield(before)
 
