@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import machine, tools, works_big, works_read, works_write
+from bench import machine, tools, works_big, works_elsewhere, works_read, works_write
 from bench.course import Course
 from bench.load import Pace
 from bench.procs import Trouble
@@ -23,8 +23,10 @@ WORKS: dict[str, Callable[[Course], list[Row]]] = {
     "push": works_write.small_pushes,
     "tags": works_read.tag_lists,
     "manifest-put": works_write.manifest_put,
+    "s3": works_elsewhere.bytes_on_s3,
     "start": works_big.starts,
     "large": works_big.large_pushes,
+    "lists": works_elsewhere.bucket_lists,
 }
 
 
@@ -38,7 +40,9 @@ def _arguments(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure this hub beside other registries.")
     parser.add_argument("--only", nargs="+", choices=list(WORKS), metavar="NAME", help=f"of {', '.join(WORKS)}")
     parser.add_argument("--quick", action="store_true", help="short rounds: to see that all works, not for numbers")
-    parser.add_argument("--big", action="store_true", help="also a million manifests, and 32 pushes of 1 GiB at once")
+    parser.add_argument(
+        "--big", action="store_true", help="also a million manifests and buckets, and 32 pushes of 1 GiB"
+    )
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="also measure a hub with N workers")
     parser.add_argument("--rounds", type=int, metavar="N", help="how many rounds")
     parser.add_argument("--folder", metavar="DIR", help="where data goes; default: the folder for temporary files")

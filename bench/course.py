@@ -74,6 +74,11 @@ class Course:
         else:
             self.lacks("nginx", "not to be had here: apt-get install nginx-light")
 
+    def database(self) -> str:
+        """The URL of a new database in the PostgreSQL server."""
+        assert self._rows is not None
+        return self._rows.database()
+
     def add(self, server: Server) -> None:
         """Start one more server; it ends with the others."""
         self.servers.append(server)

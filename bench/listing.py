@@ -97,33 +97,48 @@ def quiet() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 
-async def main(folders: list[str]) -> None:
-    """Print medians and 99th percentiles in microseconds, and the last folder's p99 over the first one's."""
+Times = dict[str, list[list[tuple[float, float]]]]
+"""Page -> hub -> round: median and 99th percentile in microseconds."""
+
+
+async def measure(folders: list[str], rounds: int, calls: int) -> Times:
+    """Call every page of every hub in turn. A page that lists nothing in one of them is left out."""
     subjects = [await open_subject(folder) for folder in folders]
-    print("buckets that the caller sees:", ", ".join(str(one.total) for one in subjects))
+    found: Times = {}
     for title, params in PAGES.items():
         totals = [(await subject.call(**subject.fill(params)))[1]["TotalCount"] for subject in subjects]
-        if not all(totals):
-            print(f"{title:12} not measured: nothing is listed (Share needs buckets of a second account)")
-            continue
-        times: list[list[float]] = [[] for _ in subjects]
-        rounds = ROUNDS if "page" not in title else 200
-        gc.collect()
-        gc.disable()
-        for _ in range(rounds):
-            for place, subject in enumerate(subjects):
-                took, answer = await subject.call(**subject.fill(params))
-                assert answer["RetCode"] == 0
-                assert answer["ImageSet"]
-                times[place].append(took * 1e6)
-        gc.enable()
-        shown = [(statistics.median(one), statistics.quantiles(one, n=100)[98]) for one in times]
-        cells = "   ".join(f"p50 {half:9.0f} p99 {most:9.0f}" for half, most in shown)
-        print(f"{title:12} {cells}   ratio of p99 {shown[-1][1] / shown[0][1]:.2f}")
+        if all(totals):
+            found[title] = [[] for _ in subjects]
+            for _ in range(rounds):
+                for seen, times in zip(found[title], await _round(subjects, params, calls), strict=True):
+                    seen.append((statistics.median(times), statistics.quantiles(times, n=100)[98]))
     for subject in subjects:
         await wiring.close_hub(subject.hub)
+    return found
+
+
+async def _round(subjects: list[Subject], params: dict[str, str], calls: int) -> list[list[float]]:
+    times: list[list[float]] = [[] for _ in subjects]
+    gc.collect()
+    gc.disable()
+    for _ in range(calls if params.get("Offset") is None else max(calls // 10, 100)):
+        for place, subject in enumerate(subjects):
+            took, answer = await subject.call(**subject.fill(params))
+            assert answer["RetCode"] == 0
+            assert answer["ImageSet"]
+            times[place].append(took * 1e6)
+    gc.enable()
+    return times
+
+
+def main(folders: list[str]) -> None:
+    """Print medians and 99th percentiles in microseconds, and the last folder's p99 over the first one's."""
+    for title, hubs in asyncio.run(measure(folders, 1, ROUNDS)).items():
+        shown = [rounds[0] for rounds in hubs]
+        cells = "   ".join(f"p50 {half:9.0f} p99 {most:9.0f}" for half, most in shown)
+        sys.stdout.write(f"{title:12} {cells}   ratio of p99 {shown[-1][1] / shown[0][1]:.2f}\n")
 
 
 if __name__ == "__main__":
     quiet()
-    asyncio.run(main(sys.argv[1:]))
+    main(sys.argv[1:])

@@ -27,11 +27,12 @@ class Pace:
     tags: int = 100_000
     manifests: int = 100
     starts: int = 5
+    buckets: int = 1_000_000
 
     @staticmethod
     def quick() -> "Pace":
         """A run of a few minutes."""
-        return Pace(rounds=2, seconds=1, images=80, tags=10_000, manifests=30, starts=2)
+        return Pace(rounds=2, seconds=1, images=80, tags=10_000, manifests=30, starts=2, buckets=20_000)
 
 
 @dataclass(frozen=True)

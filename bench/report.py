@@ -121,6 +121,11 @@ HOW = """
   distribution as the files that its own PUTs leave (one manifest), because its API would take very long. The page is
   asked for by one client, over and over; the rate is 1 by the median time. zot is left out: each of its PUTs rewrites
   the index of the whole repository.
+- Through S3: versitygw on files of the same disk, a hub whose bytes are in a bucket of it, and as the base a plain
+  client of the same library that sends the same parts, in parallel, with the same Content-MD5. versitygw has one core
+  of its own, the hub and the client share the others.
+- GetImageBucketList: signed calls of one account through the whole app, in the process that measures, one after the
+  other and each hub in turn; half of the buckets are public, half of another account. 99th percentiles of each round.
 - PUT of a manifest into many tags: one client puts in turn into the repository with many tags and into a new one with
   ten, so the two times belong together.
 - Start to ready is from the start of the process to the first 200 on /healthz, for distribution on /v2/.

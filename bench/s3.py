@@ -11,6 +11,7 @@ Printed: medians, and of the rounds' ratios the median.
 import argparse
 import asyncio
 import base64
+import contextlib
 import hashlib
 import http.client
 import os
@@ -18,7 +19,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from typing import Any
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
-from bench import content, tools
+from bench import content, procs, tools
 from bench.load import MIB
 from bench.procs import Trouble
 from bench.servers import BUCKET, Hub, Server
@@ -199,6 +200,12 @@ def image() -> tuple[list[bytes], bytes]:
     return blobs, content.manifest(config, layers)
 
 
+def cpu_of(server: Server) -> float:
+    """Seconds of processor time so far."""
+    assert server.process is not None
+    return procs.cpu(server.process.pid)
+
+
 def measure(servers: dict[str, Server], size: int, count: int, round_: int, seen: Seen) -> None:
     """One round; every other one goes the other way round."""
     names = list(servers)[:: -1 if round_ % 2 else 1]
@@ -207,8 +214,11 @@ def measure(servers: dict[str, Server], size: int, count: int, round_: int, seen
     for name in names:
         server, blob = servers[name], os.urandom(size)
         put = partial(asyncio.run, plain.put(f"large-{round_}", blob)) if name == PLAIN else partial(push, server, blob)
+        before = cpu_of(server), cpu_of(gateway)
         seconds, path = timed(put)
         seen["push"][name].append(seconds)
+        seen["cpu"][name].append(cpu_of(server) - before[0])
+        seen["server's cpu"][name].append(cpu_of(gateway) - before[1])
         headers = server.headers(f"{BUCKET}/large")
         seen["pull"][name].append(timed(partial(pull, server.port, path, headers, size))[0])
         made = [image() for _ in range(count)]
@@ -218,12 +228,63 @@ def measure(servers: dict[str, Server], size: int, count: int, round_: int, seen
 
 def tell(seen: Seen, size: int, count: int) -> None:
     """The medians, and how much longer each takes than the server itself."""
-    mib = size // MIB
-    words = {"push": f"push of {mib} MiB", "pull": f"pull of {mib} MiB", "images": f"{count} small images"}
-    for what, found in seen.items():
-        for name, values in found.items():
-            ratio = statistics.median(a / b for a, b in zip(values, found[PLAIN], strict=True))
-            sys.stdout.write(f"{words[what]:20} {name:18} {statistics.median(values):7.3f} s   x {ratio:.2f}\n")
+    words = {
+        "push": f"push of {size // MIB} MiB",
+        "pull": f"pull of {size // MIB} MiB",
+        "images": f"{count} small images",
+    }
+    for what, word in words.items():
+        for name, values in seen[what].items():
+            ratio = statistics.median(a / b for a, b in zip(values, seen[what][PLAIN], strict=True))
+            sys.stdout.write(f"{word:20} {name:18} {statistics.median(values):7.3f} s   x {ratio:.2f}\n")
+    sys.stdout.write(f"{words['push']}: {cpu_words(seen)}\n")
+
+
+def cpu_words(seen: Seen) -> str:
+    """Who used how much of the processor while a large blob went in."""
+    hub, behind, alone = (
+        statistics.median(seen[what][name])
+        for what, name in (("cpu", ON_BUCKET), ("server's cpu", ON_BUCKET), ("cpu", PLAIN))
+    )
+    return f"CPU of the hub {hub:.2f} s, of the server behind it {behind:.2f} s, of the server alone {alone:.2f} s"
+
+
+@contextlib.contextmanager
+def servers(folder: Path) -> Iterator[dict[str, Server]]:
+    """The server, a hub on a bucket of it, and a hub on files.
+
+    The server has a core of its own, as it has a machine of its own elsewhere: on shared ones the hub would be
+    measured by how much of them it leaves to the server.
+    """
+    gateway = Gateway(folder / "gateway")
+    made: dict[str, Server] = {}
+    cores = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(cores)})
+        gateway.start()
+        os.sched_setaffinity(0, cores - {min(cores)} or cores)
+        bucket = {"blobs_url": "s3://hub/bench", "s3_endpoint": gateway.url, "s3_region": "us-east-1"}
+        made = {
+            ON_BUCKET: KeptHub(folder / "bucket", ON_BUCKET, **bucket),
+            ON_FILES: KeptHub(folder / "files", ON_FILES),
+        }
+        for hub in made.values():
+            hub.start()
+        yield {**made, PLAIN: gateway}
+    finally:
+        os.sched_setaffinity(0, cores)
+        for server in (*made.values(), gateway):
+            server.stop()
+
+
+def rounds(folder: Path, size: int, count: int, times: int, report: Callable[[str], None]) -> Seen:
+    """So many rounds of all that is measured here."""
+    with servers(folder) as up:
+        seen: Seen = {what: {name: [] for name in up} for what in ("push", "pull", "images", "cpu", "server's cpu")}
+        for place in range(times):
+            measure(up, size, count, place, seen)
+            report(f"bytes on S3: round {place + 1} of {times}")
+    return seen
 
 
 def main() -> int:
@@ -234,26 +295,11 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="entrepot-bench-") as folder:
-        place = Path(folder)
-        gateway = Gateway(place / "gateway")
-        servers: dict[str, Server] = {}
-        try:
-            gateway.start()
-            bucket = {"blobs_url": "s3://hub/bench", "s3_endpoint": gateway.url, "s3_region": "us-east-1"}
-            servers = {
-                ON_BUCKET: KeptHub(place / "bucket", ON_BUCKET, **bucket),
-                ON_FILES: KeptHub(place / "files", ON_FILES),
-            }
-            for hub in servers.values():
-                hub.start()
-            servers[PLAIN] = gateway
-            seen: Seen = {what: {name: [] for name in servers} for what in ("push", "pull", "images")}
-            for round_ in range(given.rounds):
-                measure(servers, given.size * MIB, given.images, round_, seen)
-            tell(seen, given.size * MIB, given.images)
-        finally:
-            for server in (*servers.values(), gateway):
-                server.stop()
+        tell(
+            rounds(Path(folder), given.size * MIB, given.images, given.rounds, lambda _: None),
+            given.size * MIB,
+            given.images,
+        )
     return 0
 
 
