@@ -32,7 +32,10 @@ from tests import postgres
 
 T = TypeVar("T")
 BUCKETS = os.environ.get("ENTREPOT_TEST_BLOBS", "")
-"""Whose buckets the hubs of this run keep their bytes in: versitygw, moto, or s3 for what can be had; empty: files."""
+"""Whose buckets the hubs of this run keep their bytes in; empty: files.
+
+versitygw, moto, s3 for the better one that can be had, or azurite.
+"""
 
 settings.register_profile(
     "hub",

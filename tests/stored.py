@@ -16,6 +16,7 @@ from entrepot import wiring
 from entrepot.config import Settings
 from entrepot.store.blobs import upload_of
 from entrepot.store.db import Rows
+from tests import s3
 from tests.conftest import BUCKETS, TestHub
 
 T = TypeVar("T")
@@ -48,7 +49,7 @@ class Piece:
     """An object of a bucket; equal to another one of the same name."""
 
     def __init__(self, hub: TestHub, key: str, size: int = 0) -> None:
-        self._where, self.key, self._size = (hub.settings.s3_endpoint, _place(hub)), key, size
+        self._place, self.key, self._size = s3.behind(hub.settings), key, size
         self.name = key.rpartition("/")[2]
         self.parts = tuple(key.split("/"))
         self.stored_key = key.removeprefix("blobs/")
@@ -62,37 +63,18 @@ class Piece:
     def __repr__(self) -> str:
         return self.key
 
-    def _ask(self, verb: str, **given: Any) -> Any:
-        from tests import s3
-
-        url, (bucket, prefix) = self._where
-
-        async def ask() -> Any:
-            async with s3.raw(url) as client:
-                answer = await getattr(client, verb)(Bucket=bucket, Key=prefix + self.key, **given)
-                return await answer["Body"].read() if "Body" in answer else answer
-
-        return asyncio.run(ask())
-
     def read_bytes(self) -> bytes:
-        content: bytes = self._ask("get_object")
-        return content
+        return asyncio.run(self._place.get(self.key))
 
     def write_bytes(self, content: bytes) -> int:
-        self._ask("put_object", Body=content)
+        asyncio.run(self._place.put(self.key, content))
         return len(content)
 
     def unlink(self) -> None:
-        self._ask("delete_object")
+        asyncio.run(self._place.delete(self.key))
 
     def exists(self) -> bool:
-        from botocore.exceptions import ClientError
-
-        try:
-            self._ask("head_object")
-        except ClientError:
-            return False
-        return True
+        return self.key in asyncio.run(self._place.sizes())
 
     def stat(self) -> Any:
         return SimpleNamespace(st_size=self._size)
@@ -111,24 +93,13 @@ def outside(settings: Settings, work: Callable[[Rows], T]) -> T:
     return asyncio.run(ask())
 
 
-def _place(hub: TestHub) -> tuple[str, str]:
-    bucket, _, prefix = hub.settings.blobs_url.removeprefix("s3://").partition("/")
-    return bucket, f"{prefix}/"
-
-
 def _pieces(hub: TestHub) -> tuple[list[Piece], list[str]]:
     """Every object, and the names of the multipart uploads that are not completed."""
-    from tests import s3
-
-    bucket, prefix = _place(hub)
+    place = s3.behind(hub.settings)
 
     async def ask() -> tuple[list[Piece], list[str]]:
-        found = []
-        async with s3.raw(hub.settings.s3_endpoint) as client:
-            async for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-                found += [Piece(hub, one["Key"].removeprefix(prefix), one["Size"]) for one in page.get("Contents", ())]
-            open_ = await client.list_multipart_uploads(Bucket=bucket, Prefix=prefix)
-        return found, [one["Key"].removeprefix(prefix) for one in open_.get("Uploads", ())]
+        sizes = await place.sizes()
+        return [Piece(hub, key, size) for key, size in sizes.items()], await place.unfinished()
 
     return asyncio.run(ask())
 

@@ -173,22 +173,21 @@ async def check_bucket(settings: Settings) -> None:
 
 def _remote(settings: Settings) -> "Remote":
     scheme, _, rest = settings.blobs_url.partition("://")
-    if scheme == "az":
-        raise HubError(
-            Kind.CONFIG_INVALID,
-            "blobs_url: Azure Blob Storage is not spoken; put an S3 gateway in front of it and write s3:// with"
-            " s3_endpoint",
-        )
+    name, _, prefix = rest.partition("/")
+    prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
     try:
+        if scheme == "az":
+            from entrepot.store.remote_azure import AzureContainer, connection_of
+
+            return AzureContainer(name, prefix, connection_of(os.environ))
         from entrepot.store.remote_s3 import S3Bucket
     except ImportError as fault:
+        extra = "azure" if scheme == "az" else "s3"
         raise HubError(
-            Kind.CONFIG_INVALID, f"blobs_url: the package {fault.name} is missing; install entrepot[s3]"
+            Kind.CONFIG_INVALID, f"blobs_url: the package {fault.name} is missing; install entrepot[{extra}]"
         ) from fault
-    name, _, prefix = rest.partition("/")
-    prefix = prefix.strip("/")
     endpoint = settings.s3_endpoint or (GOOGLE if scheme == "gs" else "")
-    return S3Bucket(name, f"{prefix}/" if prefix else "", endpoint, settings.s3_region)
+    return S3Bucket(name, prefix, endpoint, settings.s3_region)
 
 
 def _node(folder: Path) -> str:

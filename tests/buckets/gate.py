@@ -1,4 +1,4 @@
-"""A gate before an S3 server: it lets requests through, refuses them, holds them, or loses their answers."""
+"""A gate before a server of buckets: it lets requests through, refuses them, holds them, or loses their answers."""
 
 import contextlib
 import http.client
@@ -18,11 +18,11 @@ def everything(method: str, path: str) -> bool:
 
 def parts(method: str, path: str) -> bool:
     """A part of a multipart upload."""
-    return method == "PUT" and "partNumber=" in path
+    return method == "PUT" and ("partNumber=" in path or "comp=block&" in path)
 
 
 def completions(method: str, path: str) -> bool:
-    return method == "POST" and "uploadId=" in path
+    return (method == "POST" and "uploadId=" in path) or (method == "PUT" and "comp=blocklist" in path)
 
 
 class Gate:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -52,10 +53,11 @@ def test_clients_of_some_networks_read_from_the_bucket(opened: Any) -> None:
     url = reply.headers["location"]
     assert fetched(url) == (200, CONTENT, "application/octet-stream")
     assert fetched(url, range="bytes=10-19")[:2] == (206, CONTENT[10:20])
-    assert "X-Amz-Expires=30" in url
+    end = re.search(r"(?<=X-Amz-Expires=)30|(?<=&se=)2[^&]+", url)
+    assert end is not None
     if s3.session_server().kind != "moto":  # it takes any signature
         with pytest.raises(urllib.error.HTTPError):
-            fetched(url.replace("X-Amz-Expires=30", "X-Amz-Expires=31"))
+            fetched(url.replace(f"={end[0]}", "=31" if end[0] == "30" else f"=3{end[0][1:]}"))
     head = hub.request("HEAD", place, login=hub.main)
     assert (head.status, head.headers["content-length"]) == (200, "300000")
     small = f"{PLACE}/{push_blob(hub, NAME, b'in a row', hub.main)}"

@@ -31,9 +31,9 @@ def store() -> Iterator[Gate]:
 
 
 @pytest.fixture
-def hub(loop: Loop, tmp_path: Path, store: Gate) -> Iterator[TestHub]:
+def hub(loop: Loop, tmp_path: Path, store: Gate, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestHub]:
     folder = tmp_path / "data"
-    given = {**s3.settings_of(folder), "s3_endpoint": store.url}
+    given = {**s3.settings_of(folder), **s3.through(store.url, monkeypatch)}
     made = TestHub(loop, folder, row_bytes=1000, **given)
     made.bucket("depot")
     yield made

@@ -18,10 +18,10 @@ from entrepot.store.blobs_fs import FileBlobStore
 from tests import s3
 from tests.conftest import Loop
 
-# The stores of bytes: files, and buckets of two servers.
+# The stores of bytes: files, and buckets of three servers.
 
 
-@pytest.fixture(scope="session", params=["files", "moto", "versitygw"])
+@pytest.fixture(scope="session", params=["files", "moto", "versitygw", "azurite"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3.Server | None]:
     """Where a bucket is; None for files."""
     if request.param == "files":
@@ -38,7 +38,7 @@ class Place:
     def __init__(self, server: s3.Server | None, folder: Path) -> None:
         self.folder = folder
         self.kind = server.kind if server else "files"
-        self.nodes = s3.Nodes(server.url, folder) if server else None
+        self.nodes = s3.Nodes(server, folder) if server else None
         self.store = self.another("one")
         self.held: dict[str, str] = {}
 

@@ -1,15 +1,19 @@
 """The Remote port: one bucket of an object storage service under one prefix, and the requests that are made to it.
 
 Names here are below the prefix. Nothing here knows of uploads, keys of rows, or digests. ``remote_s3`` speaks to S3
-servers; what is built of these requests is in ``blobs_remote`` and ``remote_uploads``.
+servers and ``remote_azure`` to Azure; what is built of these requests is in ``blobs_remote`` and ``remote_uploads``.
 """
 
-from collections.abc import AsyncGenerator
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
 from typing import NamedTuple, Protocol
 
+from entrepot.errors import HubError, Kind
 from entrepot.store.remote_spool import Body
 
 PIECE = 1024 * 1024
+_TRIES = 3
 MARK = "entrepot"
 """An object that says this is the place: where it is missing, all is missing because the place is another one."""
 
@@ -85,11 +89,14 @@ class Remote(Protocol):
         ...
 
     async def put_part(self, name: str, upload: str, number: int, body: Body) -> str:
-        """Store a part, in place of one of this number; its ETag, which tells its bytes from others. Raises Gone."""
+        """Store a part, in place of one of this number or beside it; its ETag, which tells its bytes from others.
+
+        Raises Gone, if the service knows that the upload has ended.
+        """
         ...
 
     async def parts(self, name: str, upload: str) -> list[Part]:
-        """The parts that the service has, in their order. Raises Gone."""
+        """The parts that the service has, by their numbers; several of one where it keeps them. Raises Gone."""
         ...
 
     async def complete(self, name: str, upload: str, etags: list[str]) -> None:
@@ -111,3 +118,26 @@ class Remote(Protocol):
     async def address(self, name: str, seconds: int) -> str:
         """An address at which anybody can read an object for so long, and nothing else."""
         ...
+
+
+async def steadily(
+    read: Callable[[int, int], AsyncGenerator[bytes, None]], start: int, length: int
+) -> AsyncGenerator[bytes, None]:
+    """So many bytes from a place on. What breaks off on the way is read again from there.
+
+    ``read`` gives bytes from a place on, at most so many. Raises UNAVAILABLE when it comes no further.
+    """
+    done, tries = 0, 0
+    while done < length:
+        before, fault = done, None
+        try:
+            async with contextlib.aclosing(read(start + done, length - done)) as pieces:
+                async for piece in pieces:
+                    done += len(piece)
+                    yield piece
+        except HubError as why:
+            fault = why
+        tries = tries + 1 if done == before else 0
+        if done < length and tries == _TRIES:
+            raise fault or HubError(Kind.UNAVAILABLE, "the bucket of blobs sends less than it says")
+        await asyncio.sleep(tries / 4)

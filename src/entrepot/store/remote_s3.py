@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from entrepot.errors import HubError, Kind
 from entrepot.store.blobs import Unreadable
-from entrepot.store.remote import MARK, PIECE, Gone, Part, Stored, Unfinished
+from entrepot.store.remote import MARK, PIECE, Gone, Part, Stored, Unfinished, steadily
 from entrepot.store.remote_spool import Body
 
 COPIED_AT_ONCE = 1024**3
@@ -102,22 +102,15 @@ class S3Bucket:
 
         What breaks off on the way is asked for again from there.
         """
-        done, tries = 0, 0
-        while done < length:
-            before, fault = done, None
-            try:
-                async with contextlib.aclosing(self._read(name, start + done, length - done)) as pieces:
-                    async for piece in pieces:
-                        done += len(piece)
-                        yield piece
-            except Gone as why:
-                await self.require_mark()
-                raise Unreadable("missing") from why
-            except HubError as why:
-                fault = why
-            tries = tries + 1 if done == before else 0
-            if done < length and tries == _RETRIES:
-                raise fault or HubError(Kind.UNAVAILABLE, "the bucket of blobs sends less than it says")
+        try:
+            async with contextlib.aclosing(
+                steadily(lambda at, left: self._read(name, at, left), start, length)
+            ) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except Gone as why:
+            await self.require_mark()
+            raise Unreadable("missing") from why
 
     async def _read(self, name: str, start: int, length: int) -> AsyncGenerator[bytes, None]:
         try:

@@ -1,4 +1,4 @@
-"""What an upload to S3 needs of the local disk: parts on their way, which must not fill the memory, and a lock.
+"""What an upload to a bucket needs of the local disk: parts on their way, which must not fill the memory, and a lock.
 
 A part waits in a file without a name, so nothing is left of it after a kill.
 """
@@ -31,7 +31,7 @@ class Body(io.RawIOBase):
     def __init__(self, descriptor: int, size: int) -> None:
         super().__init__()
         self._descriptor = descriptor
-        self._size = size
+        self.size = size
         self._at = 0
 
     def readable(self) -> bool:
@@ -48,12 +48,12 @@ class Body(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """As of any file."""
-        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size}[whence]
         return self._at
 
     def read(self, size: int = -1, /) -> bytes:
         """The next bytes, at most READ of them."""
-        left = self._size - self._at
+        left = self.size - self._at
         if left <= 0:
             return b""
         piece = os.pread(self._descriptor, min(READ, left if size < 0 else min(size, left)), self._at)
@@ -66,8 +66,8 @@ class Body(io.RawIOBase):
 
     def _md5(self) -> str:
         hasher, at = hashlib.md5(usedforsecurity=False), 0
-        while at < self._size:
-            piece = os.pread(self._descriptor, min(_HASHED, self._size - at), at)
+        while at < self.size:
+            piece = os.pread(self._descriptor, min(_HASHED, self.size - at), at)
             if not piece:
                 raise OSError(errno.EIO, "a part on its way is shorter than it was")
             hasher.update(piece)

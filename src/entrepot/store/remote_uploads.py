@@ -11,6 +11,7 @@ written again; ``Held`` has one digest of their ETags, so parts that somebody ov
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -26,22 +27,27 @@ from entrepot.store.remote import Gone, Remote
 from entrepot.store.remote_spool import Body, Spool
 
 PART = 8 * 1024 * 1024
-"""Bytes of each of the first thousand parts; of the next thousand twice as many, and so on: 10,000 parts hold 8 TiB."""
-STEP = 1000
+"""Bytes of each of the first thousand parts; of the next thousand twice as many, and so on up to 2 GiB.
+
+10,000 parts, more than which S3 does not take, hold 5.9 TiB; a block of Azure can have 4000 MiB.
+"""
+STEP, GROWS = 1000, 8
 SLOTS = 3
 """Parts of one upload on the local disk: one fills while two are on their way."""
+GUESSES = 64
+"""Choices among parts of one number that are tried; a service that keeps one has no choice."""
 BLOBS = "blobs/"
 
 
 def part_size(number: int, first: int) -> int:
     """Bytes of a full part; they count from 1."""
-    return first << ((number - 1) // STEP)
+    return first << min((number - 1) // STEP, GROWS)
 
 
 def parts_size(count: int, first: int) -> int:
     """Bytes of so many full parts."""
-    steps, rest = divmod(count, STEP)
-    return first * (STEP * ((1 << steps) - 1) + (rest << steps))
+    steps = min(count // STEP, GROWS)
+    return first * (STEP * ((1 << steps) - 1) + ((count - steps * STEP) << steps))
 
 
 def shard_of(upload: str) -> str:
@@ -330,11 +336,16 @@ async def acknowledged(remote: Remote, held: Held) -> list[str]:
     if not held.count:
         return []
     found = await remote.parts(BLOBS + held.key, held.id)
-    etags = [one.etag for one in found[: held.count]]
-    if [one.number for one in found[: held.count]] != list(range(1, held.count + 1)) or chain(etags) != held.etags:
-        raise Gone("its parts are others")
-    is_last = held.last and len(found) > held.count and found[held.count].etag == held.last
-    return etags + ([held.last] if is_last else [])
+    # Where a service keeps several of one number: tails are smaller, and of full ones the digest tells.
+    same: list[list[str]] = [[] for _ in range(held.count)]
+    for one in found:
+        if one.number <= held.count and one.size == part_size(one.number, held.first):
+            same[one.number - 1].append(one.etag)
+    for etags in itertools.islice(itertools.product(*same), GUESSES):
+        if chain(list(etags)) == held.etags:
+            is_last = held.last and any((one.number, one.etag) == (held.count + 1, held.last) for one in found)
+            return [*etags, *([held.last] if is_last else [])]
+    raise Gone("its parts are others")
 
 
 async def store(remote: Remote, spool: Spool, upload: str, held: Held, known: list[str] | None) -> str:
