@@ -80,13 +80,13 @@ class Container:
     """What is below a prefix of a container, as anybody sees it who has the key."""
 
     def __init__(self, connection: str, name: str, prefix: str) -> None:
-        self._connection, self._name, self._prefix = connection, name, prefix
+        self.connection, self._name, self._prefix = connection, name, prefix
 
     @contextlib.asynccontextmanager
     async def client(self) -> Any:
         from azure.storage.blob.aio import ContainerClient
 
-        async with ContainerClient.from_connection_string(self._connection, self._name) as made:
+        async with ContainerClient.from_connection_string(self.connection, self._name) as made:
             yield made
 
     async def get(self, key: str) -> bytes:

@@ -62,7 +62,7 @@ def gateway() -> str | None:
 
 
 def start(kind: str, folder: Path, host: str = "127.0.0.1") -> Server:
-    """Start a server of a kind in a folder, and make the bucket. What is started later has the keys."""
+    """Start a server of a kind in a folder, and make the bucket. What is started later has the keys, if of S3."""
     os.environ.update(KEYS)
     port = free_port()
     environ = {**os.environ, **KEYS, "ROOT_ACCESS_KEY": KEYS["AWS_ACCESS_KEY_ID"], **azure.SERVER}
@@ -90,7 +90,6 @@ def start(kind: str, folder: Path, host: str = "127.0.0.1") -> Server:
     if kind == "moto":
         _make_bucket(server.url)
     if kind == "azurite":
-        os.environ.update(azure.credentials(server.url))
         azure.make_container(server.url, BUCKET)
     return server
 
@@ -204,6 +203,8 @@ def session_server() -> Server:
     made = start(BUCKETS if BUCKETS in {"versitygw", "moto", "azurite"} else best(), folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(stop, made)
+    if made.kind == "azurite":
+        os.environ.update(azure.credentials(made.url))
     return made
 
 

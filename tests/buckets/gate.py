@@ -1,4 +1,4 @@
-"""A gate before a server of buckets: it lets requests through, refuses them, holds them, or loses their answers."""
+"""A gate before a server of buckets: it lets requests through, refuses, holds or damages them, or loses answers."""
 
 import contextlib
 import http.client
@@ -21,6 +21,15 @@ def parts(method: str, path: str) -> bool:
     return method == "PUT" and ("partNumber=" in path or "comp=block&" in path)
 
 
+def reads(method: str, path: str) -> bool:
+    """Of an object; not of a list."""
+    return method == "GET" and "/blobs/" in path and "comp=" not in path
+
+
+def deletions(method: str, path: str) -> bool:
+    return method == "DELETE"
+
+
 def completions(method: str, path: str) -> bool:
     return (method == "POST" and "uploadId=" in path) or (method == "PUT" and "comp=blocklist" in path)
 
@@ -36,6 +45,10 @@ class Gate:
         """Their connection ends without an answer, and the server does not hear of them."""
         self.lost: Asks | None = None
         """The server does them, but their connection ends without an answer; only the first one."""
+        self.damaged: Asks | None = None
+        """A byte of theirs is another one when they arrive."""
+        self.cut: Asks | None = None
+        """Half of the answer comes, then their connection ends; only the first one."""
         self.held: Asks | None = None
         """Those wait for ``release``."""
         self.waiting = threading.Event()
@@ -72,7 +85,13 @@ class Gate:
             if is_meant(self.refused):
                 _answer(asked, 500, [], b"")
                 return
+            if is_meant(self.damaged):
+                body = bytes([body[0] ^ 1]) + body[1:]
             status, headers, content = self._forward(asked, body)
+            if is_meant(self.cut):
+                self.cut, asked.close_connection = None, True
+                _answer(asked, status, headers, content, len(content) // 2)
+                return
             if is_meant(self.lost):
                 self.lost, asked.close_connection = None, True
                 return
@@ -97,7 +116,9 @@ class Gate:
         self._server.server_close()
 
 
-def _answer(asked: BaseHTTPRequestHandler, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+def _answer(
+    asked: BaseHTTPRequestHandler, status: int, headers: list[tuple[str, str]], content: bytes, most: int | None = None
+) -> None:
     asked.send_response_only(status)
     told = {name.lower(): value for name, value in headers}
     for name, value in headers:
@@ -107,4 +128,4 @@ def _answer(asked: BaseHTTPRequestHandler, status: int, headers: list[tuple[str,
     asked.send_header("Content-Length", told.get("content-length", "0") if is_head else str(len(content)))
     asked.end_headers()
     if not is_head:
-        asked.wfile.write(content)
+        asked.wfile.write(content[:most])

@@ -112,6 +112,26 @@ def test_an_answer_that_is_lost_is_no_upload_that_is_lost(hub: TestHub, store: G
     assert get(hub, LARGE).body == LARGE
 
 
+def test_bytes_that_are_damaged_on_the_way_are_not_taken(hub: TestHub, store: Gate) -> None:
+    if s3.session_server().kind == "moto":
+        pytest.skip("moto takes any bytes")
+    small, place = os.urandom(5000), start(hub)
+    store.damaged = lambda method, path: method == "PUT" and "/blobs/" in path
+    assert told_to_wait(patch(hub, place, LARGE))
+    assert told_to_wait(patch(hub, place, small))
+    store.damaged = None
+    assert patch(hub, place, LARGE).status == 202
+    assert finish(hub, place, LARGE).status == 201
+    assert get(hub, LARGE).body == LARGE
+
+
+def test_a_read_that_breaks_off_goes_on(hub: TestHub, store: Gate) -> None:
+    push_blob(hub, NAME, LARGE, hub.main)
+    store.cut = gate.reads
+    assert get(hub, LARGE).body == LARGE
+    assert store.cut is None, "it was met"
+
+
 def test_a_completion_that_fails_is_asked_for_again(hub: TestHub, store: Gate) -> None:
     place = start(hub)
     assert patch(hub, place, LARGE).status == 202

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import json
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -15,6 +16,7 @@ from entrepot.errors import HubError, Kind
 from entrepot.model import digest as digests
 from entrepot.store.blobs import Broken, Unreadable, check_key, upload_of
 from entrepot.store.blobs_fs import FileBlobStore
+from entrepot.store.remote_spool import Body
 from tests import s3
 from tests.conftest import Loop
 
@@ -225,6 +227,31 @@ def test_an_upload_goes_on_in_another_process(loop: Loop, place: Place) -> None:
         assert await gather(third.stream(key, 0, 2 * len(first))) == first + second
         for one in (other, third):
             await one.close()
+
+    loop.run(story())
+
+
+def test_a_part_that_a_node_thought_dead_writes_over_is_found_out(loop: Loop, place: Place, tmp_path: Path) -> None:
+    if not place.nodes:
+        pytest.skip("of files there is one writer by their locks")
+
+    async def story() -> None:
+        whole, other = os.urandom(2 * s3.PART + 1000), tmp_path / "other"
+        await place.append("u1", 0, pieces(whole), hashlib.sha256())
+        held = json.loads(place.held["u1"])
+        other.write_bytes(os.urandom(s3.PART))
+        with other.open("rb") as file:
+            body = Body(file.fileno(), s3.PART)
+            await place.store._remote.put_part(f"blobs/{held['key']}", held["id"], 2, body)
+        second = place.another("two")
+        if place.kind == "azurite":  # it keeps both
+            key = await place.commit("u1", len(whole), second)
+            assert await gather(second.stream(key, 0, len(whole))) == whole
+        else:
+            with pytest.raises(HubError) as lost:
+                await place.commit("u1", len(whole), second)
+            assert lost.value.kind is Kind.UPLOAD_UNKNOWN
+        await second.close()
 
     loop.run(story())
 

@@ -100,7 +100,10 @@ class Remote(Protocol):
         ...
 
     async def complete(self, name: str, upload: str, etags: list[str]) -> None:
-        """Make an object of parts 1, 2 and so on. Raises Gone: when it was completed before, too."""
+        """Make an object of parts 1, 2 and so on. Raises Gone.
+
+        When it was completed before, the object stays as it is: some services raise Gone, others do the same again.
+        """
         ...
 
     async def abort(self, name: str, upload: str) -> None:

@@ -22,7 +22,7 @@ import yarl
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.core.pipeline.transport import AioHttpTransport
-from azure.storage.blob import BlobBlock, BlobSasPermissions, BlockState, generate_blob_sas
+from azure.storage.blob import BlobBlock, BlobSasPermissions, generate_blob_sas
 from azure.storage.blob.aio import ContainerClient, LinearRetry
 
 from entrepot.errors import HubError, Kind
@@ -138,8 +138,7 @@ class AzureContainer:
         upload = await self.begin(name)
         etag = await self.put_part(name, upload, 1, body)
         try:
-            # The last one of this id: a commit whose answer was lost may be done again.
-            await self._ask("commit_block_list", name, [BlobBlock(_block(upload, 1, etag), BlockState.LATEST)])
+            await self.complete(name, upload, [etag])
         except Gone as fault:
             raise HubError(Kind.UNAVAILABLE, "somebody else stored an object of the same name") from fault
 
@@ -250,13 +249,12 @@ class AzureContainer:
         ]
 
     async def complete(self, name: str, upload: str, etags: list[str]) -> None:
-        """Make an object of parts 1, 2 and so on. Raises Gone: when it was completed before, too.
+        """Make an object of parts 1, 2 and so on. Raises Gone.
 
-        Blocks that a commit took are not uncommitted any more, and it forgets all others of the name.
+        Blocks may be uncommitted, or the object's own: ids tell bytes, so what was done before is done again to the same
+        effect. Once the object is deleted they are nowhere.
         """
-        blocks = [
-            BlobBlock(_block(upload, number, etag), BlockState.UNCOMMITTED) for number, etag in enumerate(etags, 1)
-        ]
+        blocks = [BlobBlock(_block(upload, number, etag)) for number, etag in enumerate(etags, 1)]
         await self._ask("commit_block_list", name, blocks)
 
     async def abort(self, name: str, upload: str) -> None:
