@@ -25,12 +25,14 @@ test: .venv/test.stamp ## install the clients that tests use, then lint and run 
 test-fast: .venv/test.stamp ## the tests that need no client and little time
 	$(BIN)/python -m pytest -n 2 -m "not clients and not slow"
 
-# Bytes on versitygw where Go is, else on moto; the folders left out hold no hub.
-test-beyond: .venv/test.stamp ## the same again on PostgreSQL and S3, and conformance and clients there
+# Bytes on versitygw where Go is, else on moto, and on Azurite where node is; the folders left out hold no hub.
+test-beyond: .venv/test.stamp ## the same again on PostgreSQL and S3, and conformance and clients there; stores on Azure
 	ENTREPOT_TEST_DATABASE=postgresql ENTREPOT_TEST_BLOBS=s3 $(BIN)/python -m pytest -n 2 -m "not clients and not slow" \
 		--ignore=tests/house --ignore=tests/model --ignore=tests/deploy
 	ENTREPOT_TEST_DATABASE=postgresql ENTREPOT_TEST_BLOBS=s3 $(BIN)/python -m pytest -m clients \
 		tests/clients/test_conformance.py tests/clients/test_clients.py tests/clients/test_go_clients.py
+	ENTREPOT_TEST_BLOBS=azurite $(BIN)/python -m pytest -n 2 -m "not clients and not slow" \
+		tests/backup tests/buckets tests/crash tests/store
 
 lint: .venv/test.stamp ## style, types, layers
 	$(BIN)/ruff check .

@@ -86,7 +86,9 @@ class Container:
     async def client(self) -> Any:
         from azure.storage.blob.aio import ContainerClient
 
-        async with ContainerClient.from_connection_string(self.connection, self._name) as made:
+        # aiohttp warns of more bytes at once.
+        sizes = {"max_single_put_size": 1024 * 1024, "max_block_size": 1024 * 1024}
+        async with ContainerClient.from_connection_string(self.connection, self._name, **sizes) as made:
             yield made
 
     async def get(self, key: str) -> bytes:

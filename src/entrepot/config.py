@@ -48,9 +48,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str,
         Meta(
             description="Where bytes are kept: empty for files in the data folder, s3://bucket/prefix for a bucket of "
-            "an S3 server, gs://bucket/prefix for one of Google Cloud Storage by its S3 interface (HMAC keys). The "
-            "package extra `s3` is needed. The credentials are those of the usual AWS chain: AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY, a profile, or a role of the machine.",
+            "an S3 server, gs://bucket/prefix for one of Google Cloud Storage by its S3 interface (HMAC keys), "
+            "az://container/prefix for a container of Azure Blob Storage. For s3:// and gs:// the package extra `s3` "
+            "is needed, and the credentials are those of the usual AWS chain: AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, a profile, or a role of the machine. For az:// the extra `azure`, and "
+            "AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY; the connection string "
+            "also names another endpoint.",
             pattern=r"^(|(s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]{1,62}(/[A-Za-z0-9._/-]*)?)$",
         ),
     ] = ""

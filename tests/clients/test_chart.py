@@ -50,8 +50,10 @@ def test_one_pod_with_a_volume() -> None:
 
 
 def test_secrets_come_by_reference() -> None:
-    found = made("database.secret=rows", "metrics.secret=scraper", "tls.secret=cert")
+    found = made("database.secret=rows", "metrics.secret=scraper", "tls.secret=cert", "credentials.secret=bucket")
     hub = container(found)
+    assert hub["envFrom"] == [{"secretRef": {"name": "bucket"}}]
+    assert "envFrom" not in container(made())
     assert hub["readinessProbe"]["httpGet"]["scheme"] == "HTTPS"
     by_name = {one["name"]: one for one in hub["env"]}
     assert by_name["ENTREPOT_DATABASE_URL"]["valueFrom"]["secretKeyRef"] == {"name": "rows", "key": "url"}

@@ -78,6 +78,9 @@ def test_the_image_names_no_registry_and_takes_only_pinned_packages() -> None:
     text = read("Containerfile")
     assert re.findall(r"(?m)^ARG BASE=(.*)$", text) == ["python:3.11-slim-bookworm"]
     assert set(re.findall(r"(?m)^FROM (\S+)", text)) == {"${BASE}"}
+    folder = DEPLOY.parent / "requirements"
+    assert {f"{name}.txt" for name in ("run", "s3", "azure")} <= {path.name for path in folder.iterdir()}
+    assert "requirements/${PACKAGES}.txt" in text
     for line in re.findall(r"pip install.*", text):
         assert "--require-hashes" in line or "--no-deps --no-build-isolation ." in line
 

@@ -251,8 +251,8 @@ class AzureContainer:
     async def complete(self, name: str, upload: str, etags: list[str]) -> None:
         """Make an object of parts 1, 2 and so on. Raises Gone.
 
-        Blocks may be uncommitted, or the object's own: ids tell bytes, so what was done before is done again to the same
-        effect. Once the object is deleted they are nowhere.
+        Blocks may be uncommitted, or the object's own: their ids tell their bytes, and what was done before is done
+        again to the same effect. Once the object is deleted they are nowhere.
         """
         blocks = [BlobBlock(_block(upload, number, etag)) for number, etag in enumerate(etags, 1)]
         await self._ask("commit_block_list", name, blocks)
