@@ -1,6 +1,7 @@
 """What is Azure's own: credentials, an upload of blocks that ends twice or is forgotten, and refusals."""
 
 import asyncio
+import hashlib
 import os
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -211,6 +212,33 @@ def test_an_abort_that_is_cut_off_leaves_what_the_sweep_takes(
             assert await nodes.inside.sizes() == {name: 0}
             found = [key for shard in range(node.shards) for key in await node.old_objects(shard, float("inf"))]
             assert found == [name.removeprefix("blobs/")]
+        finally:
+            await nodes.close()
+
+    loop.run(story())
+
+
+def test_a_tail_that_is_cut_off_goes_with_its_upload(
+    loop: Loop, server: s3.Server, store: Gate, tmp_path: Path
+) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield os.urandom(2 * MIB)
+
+    async def append(node: Any) -> None:
+        async with node.writing("u1") as growing:
+            await growing.append(0, body(), hashlib.sha256())
+
+    async def story() -> None:
+        nodes = s3.Nodes(server._replace(url=store.url), tmp_path)
+        try:
+            node = nodes.node()
+            store.refused = gate.completions
+            await refused(append(node))
+            store.refused = None
+            assert await nodes.unfinished() == 1
+            assert await node.old_uploads(float("inf"), 10) == ["u1"]
+            await node.drop_upload("u1")
+            assert (await nodes.names(), await nodes.unfinished()) == ([], 0)
         finally:
             await nodes.close()
 
