@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from entrepot.client.actions import ActionError, ActionsClient
-from tests import postgres, s3, stored
+from tests import azure, postgres, s3, stored
 from tests.clients.pushing import OCI_MANIFEST, Got, Pusher
 from tests.conftest import entrepot, free_port, serve
 from tests.registry.kit import digest, manifest_of
@@ -110,12 +110,24 @@ class Load:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Iterator[dict[str, str]]:
+def azurite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """Bytes in Azure's own server."""
+    server = s3.start("azurite", tmp_path)
+    for name, value in azure.credentials(server.url).items():
+        monkeypatch.setenv(name, value)
+    yield s3.settings_at(server, "there")
+    s3.stop(server)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     """Rows and bytes of a place that is no folder."""
     stored.only_files()
     postgres.only_sqlite()
+    is_azure = getattr(request, "param", "") == "azurite"
+    place = request.getfixturevalue("azurite") if is_azure else s3.settings_of(tmp_path / "there")
     url = postgres.shared().database()
-    yield {"database_url": url, **s3.settings_of(tmp_path / "there")}
+    yield {"database_url": url, **place}
     postgres.shared().drop(url)
 
 
@@ -156,6 +168,7 @@ def check_holds(place: Place, held: dict[str, bytes]) -> None:
             assert client.ask("GET", f"/v2/{NAME}/blobs/{digest(content)}").body == content, tag
 
 
+@pytest.mark.parametrize("settings", ["s3", "azurite"], indirect=True)
 def test_a_hub_moves_under_its_clients_and_back(source: Place, settings: dict[str, str], tmp_path: Path) -> None:
     there = Place(tmp_path / "there", source.keys, **settings)
     to = (str(there.data), "--to", file_of(there.data, settings))
