@@ -321,7 +321,8 @@ def free_port() -> int:
 
 def entrepot(*words: str, **given: Any) -> "subprocess.CompletedProcess[str]":
     """Run the command line as its own process; the data folder in it says where rows and bytes are, too."""
-    given["env"] = {**(given.get("env") or os.environ), **in_environment(_places_of(words))}
+    there = in_environment(_places_of(words))  # which may start a server, and puts its keys into the environment
+    given["env"] = {**(given.get("env") or os.environ), **there}
     return subprocess.run(
         [sys.executable, "-m", "entrepot.cli.main", *words],
         capture_output=True,
@@ -346,8 +347,8 @@ def _places_of(words: tuple[str, ...]) -> dict[str, str]:
 
 def serve(data: Path, port: int, *words: str, **given: str) -> "subprocess.Popen[bytes]":
     """Start a server and wait until it answers; ``given`` are settings."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_")}
-    environ |= in_environment({**places(data), **given})
+    there = in_environment({**places(data), **given})
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_")} | there
     with (data.parent / f"serve-{port}.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "entrepot.cli.main", "serve", "--data", str(data), "--port", str(port), *words],
