@@ -36,6 +36,14 @@ class GrowingFile:
 async def pump(descriptor: int, offset: int, body: AsyncIterator[bytes], sink: Sink) -> int:
     """Receive the next piece while threads write and hash the one before it; two pieces in memory at most."""
     writer = _Writer(descriptor, offset, sink)
+    try:
+        return await _pump(writer, body)
+    except BaseException:
+        await writer.abandon()
+        raise
+
+
+async def _pump(writer: "_Writer", body: AsyncIterator[bytes]) -> int:
     piece: list[bytes] = []
     size = 0
     try:
@@ -49,9 +57,6 @@ async def pump(descriptor: int, offset: int, body: AsyncIterator[bytes], sink: S
         await writer.put(piece, size)
         await writer.settle()
         raise Broken(writer.accepted) from None
-    except BaseException:
-        await writer.abandon()
-        raise
     await writer.settle()
     if size <= INLINE:
         writer.write(piece)

@@ -62,7 +62,7 @@ class Body(io.RawIOBase):
 
     async def md5(self) -> str:
         """What a request says its body's MD5 is; read in a thread, where it is worth the way there."""
-        return self._md5() if self._size <= INLINE else await asyncio.to_thread(self._md5)
+        return self._md5() if self.size <= INLINE else await asyncio.to_thread(self._md5)
 
     def _md5(self) -> str:
         hasher, at = hashlib.md5(usedforsecurity=False), 0
