@@ -24,18 +24,9 @@ from entrepot.model import digest as digests
 from entrepot.model.digest import Digest
 from entrepot.store.blobs import TOPS, UPLOADED, Sending, Sink, Unreread
 from entrepot.store.remote import Gone, Remote
+from entrepot.store.remote_held import BLOBS, PART, Held, held_of, shard_of
 from entrepot.store.remote_spool import Spool
-from entrepot.store.remote_uploads import (
-    BLOBS,
-    PART,
-    GrowingParts,
-    Held,
-    Sender,
-    held_of,
-    shard_of,
-    store,
-    upload_faults,
-)
+from entrepot.store.remote_uploads import GrowingParts, Sender, store, upload_faults
 
 QUARANTINE = "quarantine/"
 _KNOWN = 1024
