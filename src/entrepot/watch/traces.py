@@ -6,7 +6,8 @@ loaded, and no request passes through here.
 
 import importlib.util
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
@@ -60,7 +61,7 @@ class Traces:
     def watch(self, hub: Hub) -> None:
         """Give uses of the rows and commits of blobs their spans."""
         hub.db = Spanned(self._tracer, hub.db, "rows", "read", "write", "note")
-        hub.blobs = Spanned(self._tracer, hub.blobs, "blobs", "commit")
+        hub.blobs = SpannedBlobs(self._tracer, hub.blobs, "blobs", "commit")
 
     def around(self, app: App, ids: RequestIds) -> App:
         """An app that answers as ``app`` does, each request in a span."""
@@ -117,3 +118,13 @@ class Spanned:
                 return await found(*args, **kwargs)
 
         return spanned
+
+
+class SpannedBlobs(Spanned):
+    """The store of blobs: an upload that is owned is committed by itself, and that is told as well."""
+
+    @asynccontextmanager
+    async def writing(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        """As ``BlobStore.writing``; what it gives commits in a span."""
+        async with self._port.writing(*args, **kwargs) as growing:
+            yield Spanned(self._tracer, growing, self._name, "commit")
