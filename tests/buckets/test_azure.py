@@ -261,8 +261,10 @@ def test_a_container_that_is_not_there_is_no_loss(loop: Loop, server: s3.Server)
                 lambda: anext(remote.read(NAME, 0, 3)),
                 lambda: anext(remote.unfinished("")),
             ]
-            for one in asked:
-                await refused(one())
+            told = [await refused(one()) for one in asked]
+        # Neither "not there" nor "unreadable": whoever reads that would mark every blob as lost.
+        assert {one.kind for one in told} == {Kind.UNAVAILABLE}
+        assert all("the container of blobs answers" in one.message for one in told)
         await remote.close()
 
     loop.run(story())

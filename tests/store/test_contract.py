@@ -82,6 +82,15 @@ async def pieces(*chunks: bytes, broken: bool = False) -> AsyncIterator[bytes]:
         raise Broken(0)
 
 
+def open_below(folder: Path) -> list[str]:
+    """Uploads and objects in a folder that this process has open, with names or without."""
+    found = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # that of the look itself
+            found.append(descriptor.readlink())
+    return [str(one) for one in found if one.is_relative_to(folder) and {"uploads", "blobs"} & set(one.parts)]
+
+
 async def gather(body: AsyncIterator[bytes]) -> bytes:
     return b"".join([piece async for piece in body])
 
@@ -212,6 +221,14 @@ def test_whoever_ends_an_upload_while_it_is_owned_may_go_away(loop: Loop, place:
                         break
                 except HubError:
                     await asyncio.sleep(0.01)
+        await push()
+        shards = [await place.store.old_objects(shard, float("inf")) for shard in range(place.store.shards)]
+        stored = [key for shard in shards for key in shard]
+        assert stored
+        for key in stored:  # of those that went away, too
+            assert await place.store.stored_size(key) == len(whole)
+            assert await gather(place.store.stream(key, 0, len(whole))) == whole
+        assert open_below(place.folder) == []
 
     loop.run(story())
 
